@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail(struct atl_error *err, const char *doing, const char *path)
+{
+    int code = errno != 0 ? errno : EIO;
+    return atl_error_set(err, -code, "cannot %s %s: %s", doing, path, strerror(code));
+}
+
+static int write_all(int fd, const void *data, size_t bytes)
+{
+    const unsigned char *at = data;
+    while (bytes > 0) {
+        ssize_t n = write(fd, at, bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        at += n;
+        bytes -= (size_t)n;
+    }
+    return 0;
+}
+
+int atl_file_sync_dir(const char *path, struct atl_error *err)
+{
+    char dir[PATH_MAX];
+    if (!atl_copy(dir, sizeof(dir), path)) {
+        errno = ENAMETOOLONG;
+        return fail(err, "open", path);
+    }
+    char *slash = strrchr(dir, '/');
+    if (slash == NULL)
+        atl_copy(dir, sizeof(dir), ".");
+    else if (slash == dir)
+        dir[1] = '\0';
+    else
+        *slash = '\0';
+
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(err, "open folder", dir);
+    int r = fsync(fd) < 0 ? fail(err, "sync folder", dir) : 0;
+    close(fd);
+    return r;
+}
+
+int atl_file_write(const char *path, const void *data, size_t bytes, unsigned mode,
+                   struct atl_error *err)
+{
+    char temporary[PATH_MAX];
+    int n = snprintf(temporary, sizeof(temporary), "%s.tmp-%ld", path, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof(temporary)) {
+        errno = ENAMETOOLONG;
+        return fail(err, "write", path);
+    }
+    unlink(temporary); /* left by a crashed process that had our number */
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+    if (fd < 0)
+        return fail(err, "create", temporary);
+
+    bool written = write_all(fd, data, bytes) == 0 && fsync(fd) == 0;
+    int code = errno;
+    if (close(fd) < 0 && written) {
+        written = false;
+        code = errno;
+    }
+    if (written && rename(temporary, path) < 0) {
+        written = false;
+        code = errno;
+    }
+    if (!written) {
+        unlink(temporary);
+        errno = code;
+        return fail(err, "write", path);
+    }
+    return atl_file_sync_dir(path, err);
+}
+
+static int read_open(int fd, const char *path, size_t max_bytes, uint8_t **ret_data,
+                     size_t *ret_bytes, struct atl_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return fail(err, "read", path);
+    if (!S_ISREG(st.st_mode))
+        return atl_error_set(err, -EINVAL, "cannot read %s: not a regular file", path);
+    if ((uintmax_t)st.st_size > max_bytes)
+        return atl_error_set(err, -EFBIG, "cannot read %s: %jd bytes, at most %zu expected", path,
+                             (intmax_t)st.st_size, max_bytes);
+
+    size_t want = (size_t)st.st_size, have = 0;
+    uint8_t *data = malloc(want + 1);
+    if (data == NULL)
+        return atl_error_set(err, -ENOMEM, "cannot read %s: out of memory", path);
+    while (have < want) {
+        ssize_t n = read(fd, data + have, want - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            int r = fail(err, "read", path);
+            free(data);
+            return r;
+        }
+        if (n == 0)
+            break; /* it shrank meanwhile: hand back what is there */
+        have += (size_t)n;
+    }
+    data[have] = '\0';
+    *ret_data = data;
+    *ret_bytes = have;
+    return 0;
+}
+
+int atl_file_read(const char *path, size_t max_bytes, uint8_t **ret_data, size_t *ret_bytes,
+                  struct atl_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(err, "open", path);
+    int r = read_open(fd, path, max_bytes, ret_data, ret_bytes, err);
+    close(fd);
+    return r;
+}
+
+int atl_dir_make(const char *path, struct atl_error *err)
+{
+    char part[PATH_MAX];
+    if (!atl_copy(part, sizeof(part), path)) {
+        errno = ENAMETOOLONG;
+        return fail(err, "make folder", path);
+    }
+    for (char *at = part + 1;; at++) {
+        if (*at != '/' && *at != '\0')
+            continue;
+        char end = *at;
+        *at = '\0';
+        struct stat st;
+        if (mkdir(part, 0700) < 0 && (errno != EEXIST || stat(part, &st) < 0))
+            return fail(err, "make folder", part);
+        if (end == '\0')
+            return 0;
+        *at = end;
+    }
+}

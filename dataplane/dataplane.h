@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dataplane: packets in, finished flow records out.
+ *
+ *   capture (DPDK or libpcap) → decode → flow table → expiry → one ring of struct dp_flow per
+ * worker
+ *
+ * The same worker code runs in its own thread (live) or is stepped by the caller (files), so a
+ * capture file gives the same records through either road.
+ */
+#ifndef DP_DATAPLANE_H
+#define DP_DATAPLANE_H
+
+#include "base/base.h"
+
+/* --- names: enum, spelling and help cannot drift apart --- */
+
+/** Why a received packet did not become part of a flow. received = processed + Σ reasons. */
+#define DP_REASONS(X)                                                              \
+    X(TRUNCATED, "truncated", "the frame ends inside a header")                    \
+    X(BAD_HEADER, "bad_header", "a length or version field contradicts the frame") \
+    X(NOT_IP, "not_ip", "no IP packet inside (ARP, LLDP, spanning tree, …)")       \
+    X(LINK_TYPE, "link_type", "a link type that is not decoded")                   \
+    X(DEPTH, "depth", "more nested headers than the depth budget")                 \
+    X(TABLE_FULL, "table_full", "no room in the flow table and nothing could be evicted")
+
+enum dp_reason {
+#define DP_ENUM(id, name, help) DP_REASON_##id,
+    DP_REASONS(DP_ENUM)
+#undef DP_ENUM
+        DP_REASON_COUNT
+};
+
+const char *dp_reason_name(enum dp_reason reason);
+const char *dp_reason_help(enum dp_reason reason);
+
+/** Values are IPFIX flowEndReason (RFC 5102 §5.11.3). */
+enum dp_end_reason {
+    DP_END_IDLE = 1,      /* "idle"      no packet for the idle timeout */
+    DP_END_ACTIVE = 2,    /* "active"    still alive after the active timeout */
+    DP_END_CLOSED = 3,    /* "end"       FIN both ways or RST */
+    DP_END_FORCED = 4,    /* "forced"    end of the capture or shutdown */
+    DP_END_RESOURCES = 5, /* "resources" evicted to make room */
+};
+
+const char *dp_end_reason_name(enum dp_end_reason reason);
+
+enum dp_tunnel {
+    DP_TUNNEL_NONE = 0, /* "" */
+};
+
+const char *dp_tunnel_name(enum dp_tunnel tunnel);
+
+/* --- the record --- */
+
+/** IPv4 is held as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), network byte order. */
+struct dp_addr {
+    uint8_t bytes[16];
+};
+
+#define DP_ADDR_TEXT_BYTES 46
+/** Dotted quad for mapped IPv4, RFC 5952 otherwise. */
+void dp_addr_format(const struct dp_addr *addr, char out[DP_ADDR_TEXT_BYTES]);
+bool dp_addr_is_v4(const struct dp_addr *addr);
+
+enum dp_tcp_flag { DP_FIN, DP_SYN, DP_RST, DP_PSH, DP_ACK, DP_URG, DP_ECE, DP_CWR, DP_TCP_FLAGS };
+
+/** Integer sums of one direction. "Size" is the length of the keyed IP packet in bytes. */
+struct dp_dir {
+    uint64_t packets;
+    uint64_t bytes;
+    uint64_t payload_bytes;   /* above TCP/UDP/ICMP header */
+    uint64_t size_sq;         /* Σ size² */
+    uint64_t iat_sq_us2;      /* Σ gap², gaps within this direction in whole µs, saturating */
+    atl_ns first_ns, last_ns; /* 0 when packets == 0 */
+    uint32_t iat_min_us, iat_max_us; /* 0 when packets < 2 */
+    uint32_t size_min, size_max;
+    uint32_t header_bytes; /* Σ transport header bytes, saturating */
+    uint32_t payload_packets;
+    uint16_t flags[DP_TCP_FLAGS]; /* packets that carry the flag, saturating */
+    uint16_t window_init;         /* TCP window of the first packet, unscaled */
+    uint8_t ttl_min, ttl_max;
+};
+
+/** One finished biflow; fwd is the direction of the initiator. */
+struct dp_flow {
+    struct dp_addr src, dst;     /* initiator, responder */
+    uint16_t src_port, dst_port; /* ICMP: echo identifier in both, else 0 */
+    uint8_t proto;
+    uint8_t end_reason;           /* enum dp_end_reason */
+    uint8_t tunnel;               /* enum dp_tunnel */
+    uint8_t icmp_type, icmp_code; /* of the first packet */
+    bool mid_stream;              /* TCP whose first packet seen was no SYN */
+    bool reordered;   /* a packet was older than its predecessor; gaps were clamped to 0 */
+    uint16_t vlan[2]; /* outer, inner; 0 = none */
+    uint32_t tunnel_id;
+    atl_ns first_ns, last_ns; /* wall time of first and last packet, first ≤ last */
+    uint64_t iat_sq_us2;      /* both directions as one sequence */
+    uint32_t iat_min_us, iat_max_us;
+    uint32_t hash; /* keyed, stable for this engine: to shard or sample */
+    struct dp_dir fwd, bwd;
+};
+
+/* --- configuration --- */
+
+enum dp_backend { DP_BACKEND_PCAP, DP_BACKEND_DPDK };
+
+#define DP_WORKERS_MAX  64
+#define DP_EAL_ARGS_MAX 32
+
+struct dp_config {
+    enum dp_backend backend;
+    /**
+     * libpcap: interface name (live) or path, "-" = stdin (file: pcap, pcapng; gzip'ed or not).
+     * DPDK: port name or vdev string, e.g. "net_pcap0,rx_pcap=/tmp/a.pcap".
+     */
+    const char *device;
+    bool file;           /* device is a capture file (libpcap) or a net_pcap rx_pcap vdev (DPDK) */
+    bool pace;           /* files: deliver packets at the speed of their timestamps */
+    double pace_speed;   /* 1.0 = as captured, 2.0 = twice as fast; 0.01 … 1000 */
+    uint32_t snap_bytes; /* 64 … 65535, live libpcap */
+    bool promiscuous;
+    uint32_t workers;                      /* 1 … DP_WORKERS_MAX; files: 1 */
+    const char *eal_args[DP_EAL_ARGS_MAX]; /* extra EAL arguments, NULL-terminated */
+    uint32_t flows_max;     /* flow table capacity over all workers, 1024 … 2^26; fixed memory */
+    uint32_t ring_records;  /* per worker, power of two */
+    atl_ns timeout_idle_ns; /* established TCP and everything not named below */
+    atl_ns timeout_active_ns;
+    atl_ns timeout_udp_ns;
+    atl_ns timeout_half_open_ns; /* TCP that never saw a second direction */
+    atl_ns timeout_closed_ns;    /* after FIN both ways or RST */
+};
+
+void dp_config_default(struct dp_config *cfg);
+/** @return 0, or -EINVAL with the field named in *err */
+int dp_config_check(const struct dp_config *cfg, struct atl_error *err);
+/** Bytes that an engine of this configuration will hold from start to end. */
+uint64_t dp_config_memory_bytes(const struct dp_config *cfg);
+
+/* --- the engine --- */
+
+struct dp_engine;
+
+enum dp_state {
+    DP_RUNNING,
+    DP_ENDED,  /* capture file read to its end and every flow exported */
+    DP_FAILED, /* dp_engine_error() says why; what was read so far was exported */
+};
+
+/** A consistent-enough snapshot; every figure is since the engine was created. */
+struct dp_counters {
+    uint64_t received_packets, received_bytes; /* handed to us by the backend; wire bytes */
+    uint64_t processed_packets;                /* became part of a flow */
+    uint64_t reasons[DP_REASON_COUNT];
+    uint64_t
+        nic_dropped_packets; /* DPDK imissed + ierrors + rx_nombuf; libpcap ps_drop + ps_ifdrop */
+    uint64_t flows_created, flows_exported;
+    uint64_t flows_by_end[DP_END_RESOURCES + 1];
+    uint64_t ring_full_records; /* finished records lost because analysis was late */
+    uint64_t flows_live;
+    uint64_t polls, polls_empty;
+};
+
+/** received − processed − Σ reasons: 0, always, when the workers stand still. */
+int64_t dp_counters_difference(const struct dp_counters *c);
+
+/** Opens the device and allocates everything. @return 0, -EINVAL, -ENOENT, -EPERM, -ENOMEM, -EIO */
+int dp_engine_create(struct dp_engine **ret_engine, const struct dp_config *cfg,
+                     struct atl_error *err);
+/** Stops and joins the threads if they run. NULL is fine. */
+void dp_engine_destroy(struct dp_engine *engine);
+
+/** Live road: one thread per worker, until dp_engine_stop or the end of the file. */
+int dp_engine_start(struct dp_engine *engine, struct atl_error *err);
+/** Ask the workers to flush their flows (end reason forced) and stop; returns when they have, ≤ 5
+ * s. The consumer must go on draining the rings meanwhile from another thread, or records are
+ * counted lost. */
+void dp_engine_stop(struct dp_engine *engine);
+
+/**
+ * File road, instead of start: read one burst, export what expired. The caller drains the ring
+ * between steps and then nothing is ever lost. @return state after the step
+ */
+enum dp_state dp_engine_step(struct dp_engine *engine);
+
+enum dp_state dp_engine_state(const struct dp_engine *engine);
+/** Text for DP_FAILED, "" otherwise; valid as long as the engine. */
+const char *dp_engine_error(const struct dp_engine *engine);
+uint32_t dp_engine_workers(const struct dp_engine *engine);
+/** Elements are struct dp_flow. The caller is the one consumer. */
+struct atl_ring *dp_engine_ring(struct dp_engine *engine, uint32_t worker);
+/** The dataplane's clock: packet time for files, wall time for live ports. Thread-safe. */
+atl_ns dp_engine_now_ns(const struct dp_engine *engine);
+/** Thread-safe. Device counters are read by the caller's thread. */
+void dp_engine_counters(const struct dp_engine *engine, struct dp_counters *ret_counters);
+/** Per-worker beat that moves at least every 100 ms while the worker lives. */
+uint64_t dp_engine_heartbeat(const struct dp_engine *engine, uint32_t worker);
+/** One line for people: backend, device, driver. Valid as long as the engine. */
+const char *dp_engine_describe(const struct dp_engine *engine);
+
+/** True when this build has the DPDK backend. */
+bool dp_has_dpdk(void);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * features: finished flows → named columns of numbers.
+ *
+ * Two views share one kind of schema: `flow` (one row per biflow) and `host` (one row per address,
+ * role and window). A schema says for each column its name, unit, range, formula and source; its
+ * hash travels with every model and export. Scaling is fixed by the schema, so it tells nothing
+ * about the site (nothing to leak, nothing to charge to a privacy budget).
+ */
+#ifndef FEAT_FEATURES_H
+#define FEAT_FEATURES_H
+
+#include "base/base.h"
+#include "dataplane/dataplane.h"
+
+/** How a raw value becomes a model input near 0 … 1. */
+enum feat_scale {
+    FEAT_LINEAR, /* v / top */
+    FEAT_LOG,    /* ln(1 + v / unit) / ln(1 + top / unit), unit = `step` */
+};
+
+struct feat_column {
+    const char *name;
+    const char *unit; /* "1" for a pure number */
+    double top;       /* raw value that scales to 1; larger ones are clipped at FEAT_CLIP */
+    double step;      /* FEAT_LOG: the value that counts as one */
+    enum feat_scale scale;
+    const char *formula; /* in words */
+    const char *source;  /* where the definition comes from */
+};
+
+#define FEAT_CLIP        1.5f
+#define FEAT_COLUMNS_MAX 128
+#define FEAT_HASH_BYTES  32
+
+struct feat_schema {
+    const char *name; /* "flow", "host" */
+    uint32_t version;
+    uint32_t n_columns;
+    const struct feat_column *columns;
+};
+
+const struct feat_schema *feat_schema_flow(void);
+const struct feat_schema *feat_schema_host(void);
+/** BLAKE2b-256 over name, version and every field of every column. */
+void feat_schema_hash(const struct feat_schema *schema, uint8_t out[FEAT_HASH_BYTES]);
+
+/** Raw values, n_columns floats in the units of the schema. Finite for every record. */
+ATL_HOT void feat_flow_vector(const struct dp_flow *flow, float *raw);
+
+/** Model input; finite, 0 … FEAT_CLIP. raw and x may be the same array. */
+ATL_HOT void feat_scale_row(const struct feat_schema *schema, const float *raw, float *x);
+/** Inverse of feat_scale_row for one column, for explanations; x below 0 counts as 0. */
+double feat_unscale(const struct feat_column *column, float x);
+
+/* --- host windows --- */
+
+enum feat_role { FEAT_SOURCE, FEAT_TARGET };
+
+struct feat_host_config {
+    uint32_t hosts_max; /* tracked (address, role) pairs, 64 … 2^22; the longest idle is evicted */
+    atl_ns window_ns;   /* length of a window */
+    atl_ns step_ns;     /* a window is also looked at every step before it closes */
+};
+
+void feat_host_config_default(struct feat_host_config *cfg);
+int feat_host_config_check(const struct feat_host_config *cfg, struct atl_error *err);
+
+/** One look at one host. */
+struct feat_host_row {
+    struct dp_addr addr;
+    enum feat_role role;
+    bool closed;              /* the window ended (else: a look at the running window) */
+    atl_ns first_ns, last_ns; /* first and last flow in the window */
+    uint32_t flows;
+    struct dp_flow sample; /* a typical flow of the window, for the alert's 5-tuple */
+    float raw[FEAT_COLUMNS_MAX];
+};
+
+struct feat_hosts;
+
+int feat_hosts_create(struct feat_hosts **ret_hosts, const struct feat_host_config *cfg);
+void feat_hosts_destroy(struct feat_hosts *hosts);
+/** Count a finished flow for its source and its target. Bounded work, no allocation. */
+ATL_HOT void feat_hosts_add(struct feat_hosts *hosts, const struct dp_flow *flow);
+/**
+ * Looks that are due at `now_ns`, at most n; call again until it returns less than n.
+ * With `flush` every open window is closed whatever its age.
+ */
+uint32_t feat_hosts_take(struct feat_hosts *hosts, atl_ns now_ns, bool flush,
+                         struct feat_host_row *rows, uint32_t n);
+uint64_t feat_hosts_evicted(const struct feat_hosts *hosts);
+uint32_t feat_hosts_used(const struct feat_hosts *hosts);
+
+/* --- text exports --- */
+
+enum feat_format { FEAT_CSV, FEAT_JSONL };
+
+/** Header line of the CSV (with newline) into out; @return length, or needed length when out is
+ * small. */
+size_t feat_export_header(enum feat_format format, char *out, size_t out_bytes);
+/** One record with its newline; @return length. out_bytes ≥ FEAT_EXPORT_LINE_BYTES always suffices.
+ */
+#define FEAT_EXPORT_LINE_BYTES 8192
+size_t feat_export_flow(enum feat_format format, const struct dp_flow *flow, char *out,
+                        size_t out_bytes);
+
+#endif

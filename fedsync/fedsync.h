@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fedsync: rounds of federated training over any transport that carries small messages.
+ *
+ *   hub:  plan (retained) ──► edges: verify, charge the ledger, train, send signed chunks ──► hub:
+ * store, acknowledge, aggregate at quorum or deadline, check, commit (retained model) ──► edges:
+ * verify, promote
+ *
+ * Both sides are explicit state machines: they take messages and the time, give messages and
+ * requests through callbacks, never block and never read a clock. Messages are deterministic CBOR
+ * (RFC 8949 §4.2) inside a signed envelope (Ed25519); docs/reference/wire.md describes them.
+ */
+#ifndef FED_FEDSYNC_H
+#define FED_FEDSYNC_H
+
+#include "base/base.h"
+#include "learner/learner.h"
+#include "privacy/privacy.h"
+
+#define FED_NAME_BYTES  33
+#define FED_PARAMS_MAX  (1U << 20)
+#define FED_CHUNK_BYTES 65536U
+#define FED_EDGES_MAX   1024U
+
+/* --- identity --- */
+
+struct fed_identity {
+    char name[FED_NAME_BYTES];
+    uint8_t public_key[32], secret_key[64];
+};
+
+/** Load <dir>/<name>.key (0600), or make it, and <dir>/<name>.pub (hex, one line). */
+int fed_identity_open(struct fed_identity *ret_identity, const char *dir, const char *name,
+                      struct atl_error *err);
+
+/** Names and public keys: every <name>.pub of a folder. */
+struct fed_roster;
+int fed_roster_load(struct fed_roster **ret_roster, const char *dir, struct atl_error *err);
+void fed_roster_destroy(struct fed_roster *roster);
+/** 32 bytes, or NULL for a stranger. */
+const uint8_t *fed_roster_key(const struct fed_roster *roster, const char *name);
+uint32_t fed_roster_count(const struct fed_roster *roster);
+
+/* --- the plan --- */
+
+struct fed_plan {
+    char federation[FED_NAME_BYTES];
+    char section[FED_NAME_BYTES]; /* which model: "flow" */
+    uint64_t epoch, round;
+    uint8_t schema[LEARN_SCHEMA_BYTES];
+    uint8_t base_hash[32]; /* learn_model_hash of the model to start from */
+    char unit[8];          /* privacy unit: "flow" */
+    uint32_t steps;
+    double sample_rate, clip, noise_multiplier;
+    float learning_rate;
+    double delta;
+    uint32_t quorum;
+    atl_ns deadline_ns; /* wall time */
+};
+
+int fed_plan_check(const struct fed_plan *plan, struct atl_error *err);
+
+/** One message out. Topic is the tail below atalaya/v1/fl/<federation>/, e.g. "plan", "up/edge-1".
+ */
+typedef void (*fed_send_fn)(void *ctx, const char *topic, const uint8_t *payload, size_t bytes,
+                            bool retain);
+/** One line for the log. */
+typedef void (*fed_log_fn)(void *ctx, const char *line);
+
+/* --- edge side --- */
+
+enum fed_edge_state {
+    FED_EDGE_IDLE,     /* no plan, or waiting for the next one */
+    FED_EDGE_TRAINING, /* charged; the trainer works */
+    FED_EDGE_SENDING,  /* chunks out, acknowledgement awaited, resent with back-off */
+    FED_EDGE_DONE,     /* this round's part is acknowledged */
+    FED_EDGE_REFUSED, /* budget spent or ledger refused: detecting goes on, contributing does not */
+};
+const char *fed_edge_state_name(enum fed_edge_state state);
+
+struct fed_edge_ops {
+    fed_send_fn send;
+    fed_log_fn log;
+    /** Enough rows to train on? Asked before anything is charged. */
+    bool (*ready)(void *ctx, const struct fed_plan *plan);
+    /** Start training on another thread from these parameters; end with fed_edge_submit or _fail.
+     *  @return 0, or negative errno: nothing was started */
+    int (*train)(void *ctx, const struct fed_plan *plan, const float *params, uint32_t n);
+    /** A verified committed model. */
+    void (*promote)(void *ctx, uint64_t round, const float *params, uint32_t n);
+    void *ctx;
+};
+
+struct fed_edge_config {
+    const char *federation;
+    const char *hub;                 /* name whose signature counts */
+    const struct learn_shape *shape; /* of the section this edge can train */
+    const char *section;
+    const char *state_dir; /* last committed model and round, against replay */
+};
+
+struct fed_edge;
+/** Borrows identity, roster and ledger (NULL = never contribute) until destroy. */
+int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cfg,
+                    const struct fed_identity *identity, const struct fed_roster *roster,
+                    struct priv_ledger *ledger, const struct fed_edge_ops *ops,
+                    struct atl_error *err);
+void fed_edge_destroy(struct fed_edge *edge);
+/** A message below the federation's prefix ("plan", "model", "ack/<me>"). Hostile bytes are safe.
+ */
+void fed_edge_receive(struct fed_edge *edge, const char *topic, const uint8_t *payload,
+                      size_t bytes, atl_ns wall_ns);
+void fed_edge_step(struct fed_edge *edge, atl_ns wall_ns);
+/** Trainer's answer, on the control thread: trained parameters minus base. */
+void fed_edge_submit(struct fed_edge *edge, const float *delta, uint32_t n, uint32_t rows,
+                     atl_ns wall_ns);
+void fed_edge_fail(struct fed_edge *edge, const char *why);
+enum fed_edge_state fed_edge_state(const struct fed_edge *edge);
+uint64_t fed_edge_round(const struct fed_edge *edge); /* last committed round, 0 = none */
+
+/* --- hub side --- */
+
+struct fed_hub_config {
+    const char *federation;
+    const char *section;
+    const char *state_dir;
+    uint32_t rounds;    /* stop after this many commits; 0 = no end */
+    uint32_t quorum;    /* least updates for a commit */
+    uint32_t expected;  /* aggregate early when this many have arrived */
+    atl_ns deadline_ns; /* length of a round */
+    atl_ns pause_ns;    /* between rounds */
+    uint32_t steps;
+    double sample_rate, clip, noise_multiplier, delta;
+    float learning_rate;
+    float server_rate; /* step along the mean delta; 1 = FedAvg */
+    double norm_max;   /* an update with a larger L2 norm is scaled down to it; 0 = off */
+};
+void fed_hub_config_default(struct fed_hub_config *cfg);
+int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err);
+
+enum fed_round_state { FED_ROUND_OPEN, FED_ROUND_COMMITTED, FED_ROUND_ABANDONED };
+const char *fed_round_state_name(enum fed_round_state state);
+
+/** What people see of a round (topic "round", JSON). */
+struct fed_round_info {
+    enum fed_round_state state;
+    uint64_t epoch, round;
+    uint32_t participants, quorum;
+    char names[FED_EDGES_MAX][FED_NAME_BYTES];
+    double epsilon, delta; /* after this round, for an edge that took part in all; RDP */
+    uint64_t bytes;        /* received */
+    double update_norm;
+    uint8_t model_hash[32];
+};
+
+struct fed_hub_ops {
+    fed_send_fn send;
+    fed_log_fn log;
+    void (*round)(void *ctx, const struct fed_round_info *info);
+    void *ctx;
+};
+
+struct fed_hub;
+/** `base` is the model of round 0 unless state_dir holds a later one. Borrows identity and roster.
+ */
+int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
+                   const struct learn_model *base, const struct fed_identity *identity,
+                   const struct fed_roster *roster, const struct fed_hub_ops *ops,
+                   struct atl_error *err);
+void fed_hub_destroy(struct fed_hub *hub);
+/** "up/<edge>". Hostile bytes are safe. */
+void fed_hub_receive(struct fed_hub *hub, const char *topic, const uint8_t *payload, size_t bytes,
+                     atl_ns wall_ns);
+void fed_hub_step(struct fed_hub *hub, atl_ns wall_ns);
+/** Presence from retained state topics: rounds start only when at least `quorum` edges are online.
+ */
+void fed_hub_presence(struct fed_hub *hub, const char *edge, bool online);
+bool fed_hub_finished(const struct fed_hub *hub);
+uint64_t fed_hub_round(const struct fed_hub *hub); /* last committed */
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * learner: rows of floats → what normal looks like → a score with a boundary and a reason.
+ *
+ * A struct learn_model is immutable once made: threads share it by pointer and swap the pointer. A
+ * struct learn_trainer is a workbench owned by one thread. Shapes: (B) rows of a batch, (I) inputs,
+ * (H) hidden units; every matrix is row-major float32.
+ */
+#ifndef LEARN_LEARNER_H
+#define LEARN_LEARNER_H
+
+#include "base/base.h"
+
+#define LEARN_INPUTS_MAX   512
+#define LEARN_LAYERS_MAX   8
+#define LEARN_SCHEMA_BYTES 32
+
+/* --- the model --- */
+
+/** An autoencoder n_in → widths[0] → … → widths[n_widths-1] → n_in, ReLU between, linear at the
+ * end. */
+struct learn_shape {
+    uint32_t n_in;                         /* 1 … LEARN_INPUTS_MAX */
+    uint32_t n_widths;                     /* 1 … LEARN_LAYERS_MAX - 1 */
+    uint32_t widths[LEARN_LAYERS_MAX - 1]; /* each 1 … 4096 */
+    uint8_t schema[LEARN_SCHEMA_BYTES];    /* hash of the columns it was trained on */
+};
+
+int learn_shape_check(const struct learn_shape *shape, struct atl_error *err);
+/** The usual shape for n_in columns: n/2, n/8 (at least 4), n/2. */
+void learn_shape_default(struct learn_shape *shape, uint32_t n_in,
+                         const uint8_t schema[LEARN_SCHEMA_BYTES]);
+/** Number of trainable parameters: Σ (fan_in + 1) × fan_out. */
+uint32_t learn_shape_params(const struct learn_shape *shape);
+
+struct learn_model; /* immutable */
+
+/** He-initialised weights from a seed; not yet calibrated (learn_model_calibrated is false). */
+int learn_model_create(struct learn_model **ret_model, const struct learn_shape *shape,
+                       uint64_t seed);
+/** The same shape with these parameters (layer by layer: weights (out, in), then biases (out)).
+ *  -EINVAL when one is not finite. Not yet calibrated. */
+int learn_model_from_params(struct learn_model **ret_model, const struct learn_shape *shape,
+                            const float *params, struct atl_error *err);
+void learn_model_destroy(struct learn_model *model); /* NULL is fine */
+
+const struct learn_shape *learn_model_shape(const struct learn_model *model);
+/** learn_shape_params floats, valid as long as the model. */
+const float *learn_model_params(const struct learn_model *model);
+/** BLAKE2b-256 of shape and parameters: the model's name in rounds and alerts. */
+void learn_model_hash(const struct learn_model *model, uint8_t out[32]);
+bool learn_model_calibrated(const struct learn_model *model);
+/** "factory", "local", "round 7": free text of at most 31 bytes kept in the model file. */
+const char *learn_model_origin(const struct learn_model *model);
+
+/**
+ * A calibrated copy: per-feature mean error and the tail of the score from rows that are normal and
+ * were not trained on. The boundary is set by extreme-value theory (Siffer et al. 2017, POT: a
+ * generalised Pareto tail above the `level` quantile, extrapolated to exceedance probability
+ * `risk`), or the scaled maximum when the tail has too few excesses.
+ * @param rows  (n, I), n ≥ 64
+ * @param risk  1e-8 … 0.1, probability that a normal row passes the boundary
+ */
+int learn_model_calibrate(struct learn_model **ret_model, const struct learn_model *model,
+                          const float *rows, uint32_t n, double risk, const char *origin,
+                          struct atl_error *err);
+
+/* --- scoring --- */
+
+#define LEARN_BATCH_MAX 256
+
+/** Scratch of one scoring thread for models up to one shape's size. */
+struct learn_scratch;
+int learn_scratch_create(struct learn_scratch **ret_scratch, const struct learn_shape *shape);
+void learn_scratch_destroy(struct learn_scratch *scratch);
+
+/**
+ * Score n ≤ LEARN_BATCH_MAX rows with a calibrated model.
+ * @param score    (n) published score 0 … 1, strictly rising with the scaled error, 0.5 = the
+ * boundary; never NaN: a row with a non-finite input scores 1
+ * @param p_value  (n) or NULL: probability that a normal row scores at least as high, 1e-12 … 1
+ * Cannot fail, does not allocate. Safe beside training.
+ */
+ATL_HOT void learn_score(const struct learn_model *model, struct learn_scratch *scratch,
+                         const float *x, uint32_t n, float *score, float *p_value);
+
+struct learn_reason {
+    uint32_t column;
+    float observed, expected; /* model inputs; the caller turns them into units */
+    float share;              /* of the row's scaled error, 0 … 1 */
+};
+/** The columns that drive one row's score, largest share first. @return how many, ≤ k */
+uint32_t learn_explain(const struct learn_model *model, struct learn_scratch *scratch,
+                       const float *row, struct learn_reason *reasons, uint32_t k);
+
+/* --- training --- */
+
+struct learn_train_config {
+    uint32_t batch;      /* 1 … 4096 */
+    float learning_rate; /* Adam (Kingma & Ba 2015), β 0.9 / 0.999, ε 1e-8 */
+    float error_clip;    /* Huber: |error| above this counts linearly */
+    uint64_t seed;       /* order of the rows */
+};
+void learn_train_config_default(struct learn_train_config *cfg);
+int learn_train_config_check(const struct learn_train_config *cfg, struct atl_error *err);
+
+/** DP-SGD (Abadi et al. 2016): what the accountant must be told, and no more. */
+struct learn_private {
+    double clip;             /* L2 bound of one example's gradient */
+    double noise_multiplier; /* noise std / clip */
+    double sample_rate;      /* Poisson: each row joins each step's batch with this probability */
+    uint32_t steps;
+    struct atl_rng *rng; /* secure; draws the samples and the noise */
+};
+
+struct learn_trainer;
+/** Starts from the model's parameters. @return 0, -EINVAL, -ENOMEM */
+int learn_trainer_create(struct learn_trainer **ret_trainer, const struct learn_model *start,
+                         const struct learn_train_config *cfg, struct atl_error *err);
+void learn_trainer_destroy(struct learn_trainer *trainer);
+/** Plain training: `steps` batches over rows (n, I) in shuffled passes. @return mean loss of the
+ * last pass */
+float learn_trainer_run(struct learn_trainer *trainer, const float *rows, uint32_t n,
+                        uint32_t steps);
+/**
+ * Private training. Per-example gradient norms are exact and cost no per-example gradients: for a
+ * dense layer ‖gᵢ‖² = (‖aᵢ‖² + 1)·‖δᵢ‖² with layer input a and delta δ (Goodfellow 2015,
+ * arXiv:1510.01799). Noise is the integer-grid discrete Gaussian of privacy/. The divisor is the
+ * expected batch size.
+ * @return 0, -EINVAL
+ */
+int learn_trainer_run_private(struct learn_trainer *trainer, const float *rows, uint32_t n,
+                              const struct learn_private *cfg, struct atl_error *err);
+/** Current parameters, valid until the trainer moves on. */
+const float *learn_trainer_params(const struct learn_trainer *trainer);
+/** A model of the current parameters, not calibrated. -ERANGE when training diverged. */
+int learn_trainer_model(const struct learn_trainer *trainer, struct learn_model **ret_model,
+                        struct atl_error *err);
+
+/* --- reservoir: a bounded, unbiased memory of normal rows --- */
+
+struct learn_reservoir;
+int learn_reservoir_create(struct learn_reservoir **ret_reservoir, uint32_t capacity_rows,
+                           uint32_t n_in, uint64_t seed);
+void learn_reservoir_destroy(struct learn_reservoir *reservoir);
+/** Vitter's algorithm R: every row offered so far is equally likely to be kept. */
+void learn_reservoir_offer(struct learn_reservoir *reservoir, const float *row);
+uint32_t learn_reservoir_rows(const struct learn_reservoir *reservoir);
+uint64_t learn_reservoir_offered(const struct learn_reservoir *reservoir);
+const float *learn_reservoir_data(const struct learn_reservoir *reservoir); /* (rows, I) */
+
+/* --- model file --- */
+
+#define LEARN_FILE_MODELS_MAX 8
+#define LEARN_NAME_BYTES      32
+
+struct learn_named {
+    char name[LEARN_NAME_BYTES]; /* "flow", "host" */
+    struct learn_model *model;
+};
+
+/**
+ * One safetensors file (8-byte little-endian header length, JSON header, raw little-endian data)
+ * that holds several models with their error statistics, boundary and schema hash; opens in Python.
+ * Written atomically.
+ */
+int learn_file_save(const char *path, const struct learn_named *models, uint32_t n,
+                    struct atl_error *err);
+/** Every size is checked before it is used. @param ret_models  LEARN_FILE_MODELS_MAX entries; the
+ *  caller destroys each model. @return 0, -ENOENT, -EBADMSG (damaged), -EINVAL (not of this kind)
+ */
+int learn_file_load(const char *path, struct learn_named *ret_models, uint32_t *ret_n,
+                    struct atl_error *err);
+/** The same from memory (the factory model inside the program); `where` names it in errors. */
+int learn_file_parse(const uint8_t *data, size_t bytes, const char *where,
+                     struct learn_named *ret_models, uint32_t *ret_n, struct atl_error *err);
+
+#endif

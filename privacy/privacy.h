@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * privacy: everything that a privacy officer has to read, in one place.
+ *
+ * accountant  how much a sequence of noisy releases reveals (ε at a given δ, add/remove-one
+ * adjacency) noise       the integer noise that is really added ledger      what this box has
+ * spent, on disk, charged before anything leaves
+ */
+#ifndef PRIV_PRIVACY_H
+#define PRIV_PRIVACY_H
+
+#include "base/base.h"
+
+/* --- accountant --- */
+
+enum priv_mechanism {
+    PRIV_GAUSSIAN,         /* noise std = sigma × sensitivity, every record takes part */
+    PRIV_POISSON_GAUSSIAN, /* the same on a Poisson sample with rate q (DP-SGD) */
+    PRIV_LAPLACE,          /* noise scale b = sigma × sensitivity */
+};
+
+enum priv_accountant { PRIV_RDP, PRIV_PLD };
+
+/** One mechanism run `steps` times. */
+struct priv_event {
+    enum priv_mechanism mechanism;
+    double q;     /* 0 < q ≤ 1; 1 unless Poisson-sampled */
+    double sigma; /* > 0 */
+    uint64_t steps;
+};
+
+#define PRIV_EVENTS_MAX 4096
+
+/** Names as on the command line: "gaussian", "poisson_gaussian", "laplace"; "rdp", "pld". */
+const char *priv_mechanism_name(enum priv_mechanism mechanism);
+int priv_mechanism_parse(const char *name, enum priv_mechanism *ret_mechanism);
+const char *priv_accountant_name(enum priv_accountant accountant);
+int priv_accountant_parse(const char *name, enum priv_accountant *ret_accountant);
+
+/** @return 0, or -EINVAL with the field and its range in *err */
+int priv_event_check(const struct priv_event *event, struct atl_error *err);
+
+/**
+ * ε of the composition of all events at δ. Never below the truth (up to float rounding).
+ *
+ * RDP: Mironov 2017 (arXiv:1702.07476), Mironov-Talwar-Zhang 2019 (arXiv:1908.10530) for sampling,
+ * conversion of Canonne-Kamath-Steinke 2020 (arXiv:2004.00010) proposition 12.
+ * A single Gaussian composition at q = 1 under PLD is the closed form of Balle-Wang 2018.
+ *
+ * @param delta  0 < δ < 1
+ * @return 0, -EINVAL, -ENOMEM, -ERANGE (no finite ε at this δ); no work is unbounded
+ */
+int priv_epsilon(enum priv_accountant accountant, const struct priv_event *events, size_t n,
+                 double delta, double *ret_epsilon, struct atl_error *err);
+
+/** Smallest sigma (to 4 digits, rounded up) whose ε ≤ epsilon; the event's own sigma is ignored. */
+int priv_calibrate(enum priv_accountant accountant, const struct priv_event *event, double epsilon,
+                   double delta, double *ret_sigma, struct atl_error *err);
+
+/** Rényi divergence of one step at order alpha > 1 (nats); +Inf when it does not exist. */
+double priv_rdp_step(const struct priv_event *event, double alpha);
+
+/* --- noise --- */
+
+/**
+ * Discrete Gaussian on the integers with parameter sigma (in grid steps), Canonne-Kamath-Steinke
+ * 2020 (arXiv:2004.00010): exact up to 64-bit fixed point, randomness only from `rng`.
+ * @param sigma  0 < sigma ≤ 2^40
+ * @param rng    must be secure when the output leaves the box
+ */
+void priv_noise_fill(struct atl_rng *rng, double sigma, int64_t *out, size_t n);
+
+/**
+ * Add integer-grid Gaussian noise to a float vector in place: round every value to the grid
+ * `grain`, add priv_noise (sigma / grain), scale back. The caller's sensitivity must cover the
+ * rounding: see priv_grid_sensitivity.
+ */
+void priv_noise_add(struct atl_rng *rng, double sigma, double grain, float *values, size_t n);
+
+/** Upper bound of the L2 norm after rounding a vector of norm ≤ clip and n entries to the grid. */
+double priv_grid_sensitivity(double clip, double grain, size_t n);
+
+/* --- ledger --- */
+
+/**
+ * What was spent, per ledger file: one line per charge, each line holding the hash of the one
+ * before (BLAKE2b-256), so that an edited, shortened or foreign file is found. A second small file
+ * (the anchor) holds the last sequence number and hash; a missing ledger beside an anchor, or one
+ * older than its anchor, is refused, never restarted at zero.
+ */
+struct priv_ledger;
+
+struct priv_ledger_config {
+    const char *dir;   /* folder that holds ledger and anchor; created when missing */
+    const char *owner; /* node name, in every line */
+    const char *unit;  /* "flow", "host" or "edge" */
+    double budget_epsilon;
+    double delta;
+    enum priv_accountant accountant;
+};
+
+struct priv_charge {
+    struct priv_event event;
+    char federation[64];
+    uint64_t epoch, round;
+};
+
+/** @return 0, -EBADMSG (edited, torn beyond the last line, rolled back, missing beside its anchor),
+ *  -EINVAL (another owner or unit), -EAGAIN (locked by another process), -EIO … */
+int priv_ledger_open(struct priv_ledger **ret_ledger, const struct priv_ledger_config *cfg,
+                     struct atl_error *err);
+void priv_ledger_close(struct priv_ledger *ledger);
+
+/**
+ * Write the charge down before its release: returns 0 only when line, file, anchor and folder are
+ * on disk. Idempotent: the same (federation, epoch, round) is charged once and later calls return
+ * -EALREADY.
+ * @return 0, -EALREADY, -EDQUOT (would pass the budget; nothing written), negative errno on I/O
+ *  (the ledger then refuses until reopened)
+ */
+int priv_ledger_charge(struct priv_ledger *ledger, const struct priv_charge *charge,
+                       struct atl_error *err);
+
+/** ε spent so far at the configured δ. */
+double priv_ledger_epsilon(const struct priv_ledger *ledger);
+/** ε that would stand after this charge too. */
+int priv_ledger_epsilon_after(const struct priv_ledger *ledger, const struct priv_event *event,
+                              double *ret_epsilon);
+uint64_t priv_ledger_entries(const struct priv_ledger *ledger);
+
+#endif
