@@ -41,9 +41,9 @@ ATL_COLD int atl_error_set(struct atl_error *e, int code, const char *fmt, ...) 
 /** A time or a duration in nanoseconds. Wall times count from 1970-01-01T00:00:00Z. */
 typedef uint64_t atl_ns;
 
-#define ATL_NS_PER_US 1000ULL
-#define ATL_NS_PER_MS 1000000ULL
-#define ATL_NS_PER_S  1000000000ULL
+#define ATL_NS_PER_US UINT64_C(1000)
+#define ATL_NS_PER_MS UINT64_C(1000000)
+#define ATL_NS_PER_S  UINT64_C(1000000000)
 
 /** Monotonic time, for durations and timers. Thread-safe. */
 atl_ns atl_clock_mono_ns(void);
