@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The traffic chart's columns: one common axis of seconds, one column per node. */
+import { GAP_MS, WINDOW_MS } from './bounds.js';
+
+/** @typedef {import('./store.js').Point} Point */
+
+/**
+ * Value of a node at a moment: on the line between the two readings around it, or null in a gap.
+ *
+ * @param {Point[]} points oldest first
+ * @param {'packets'|'bits'} what
+ * @param {number[]} moments milliseconds, rising
+ * @returns {(number | null)[]}
+ */
+export function sample(points, what, moments) {
+  const read = points.filter((p) => p[what] !== null);
+  let next = 0;
+  return moments.map((at) => {
+    while (next < read.length && read[next].at < at)
+      next++;
+    const before = read[next - 1];
+    const after = read[next];
+    if (after && after.at === at)
+      return after[what];
+    if (!before || !after || after.at - before.at > GAP_MS)
+      return null;
+    const share = (at - before.at) / (after.at - before.at);
+    return before[what] + share * (after[what] - before[what]);
+  });
+}
+
+/**
+ * @param {{points: Point[]}[]} nodes
+ * @param {'packets'|'bits'} what
+ * @param {number} now milliseconds
+ * @returns {(number | null)[][]} seconds since 1970, then one column per node
+ */
+export function chartColumns(nodes, what, now) {
+  const end = Math.floor(now / 1000);
+  const seconds = Array.from({ length: WINDOW_MS / 1000 + 1 }, (_, i) =>
+    end - WINDOW_MS / 1000 + i);
+  const moments = seconds.map((s) => s * 1000);
+  return [seconds, ...nodes.map((node) => sample(node.points, what, moments))];
+}
+
+/**
+ * Least of 1, 2, 5 × 10^n that is not below the value: an axis that seldom moves.
+ *
+ * @param {number} value
+ */
+export function niceCeiling(value) {
+  if (!(value > 0))
+    return 1;
+  const unit = 10 ** Math.floor(Math.log10(value));
+  return [1, 2, 5, 10].map((step) => step * unit).find((top) => top >= value * 1.02) ?? 20 * unit;
+}
