@@ -7,16 +7,16 @@
  */
 export function checkBroker(text) {
   const refuse = (/** @type {string} */ error) => ({ url: '', user: '', password: '', error });
-  let url;
+  let url, user, password;
   try {
     url = new URL(text.trim());
+    user = decodeURIComponent(url.username);
+    password = decodeURIComponent(url.password);
   } catch {
     return refuse('Not an address. Expected ws://host:port or wss://host:port.');
   }
   if (url.protocol !== 'ws:' && url.protocol !== 'wss:')
     return refuse(`A browser reaches a broker by ws:// or wss://, not by ${url.protocol}//.`);
-  const user = decodeURIComponent(url.username);
-  const password = decodeURIComponent(url.password);
   url.username = '';
   url.password = '';
   if (url.pathname === '/')

@@ -7,14 +7,15 @@
 import { BOUNDS } from './bounds.js';
 
 const SEVERITIES = ['critical', 'major', 'minor', 'warning'];
-const EVE_SEVERITIES = { 1: 'major', 2: 'minor', 3: 'warning' };
+/** EVE's 1, 2 and 3. */
+const EVE_SEVERITIES = ['warning', 'major', 'minor', 'warning'];
 const NODE_STATES = ['online', 'degraded', 'stopping', 'lost'];
 
 /** @param {unknown} value */
 const num = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : null);
 
 /** @param {unknown} value */
-const text = (value) => (typeof value === 'string' ? value.slice(0, BOUNDS.textChars) : '');
+export const text = (value) => (typeof value === 'string' ? value.slice(0, BOUNDS.textChars) : '');
 
 /** @param {unknown} value @returns {Record<string, any>} */
 const object = (value) =>
@@ -147,7 +148,7 @@ export function readAlert(doc, from, now) {
   const own = object(doc.atalaya);
   const eve = object(doc.alert);
   const severity = SEVERITIES.includes(own.severity) ? own.severity
-    : EVE_SEVERITIES[eve.severity] ?? 'warning';
+    : EVE_SEVERITIES[num(eve.severity) ?? 0] ?? 'warning';
   const raised = time(own.raised) ?? time(doc.timestamp) ?? now;
   return {
     key: `${from.site}/${from.node}/${from.id}`,

@@ -3,18 +3,16 @@
 export const UNKNOWN = '–';
 
 const STEPS = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']];
-const ACRONYMS = {
+const ACRONYMS = new Map(Object.entries({
   syn: 'SYN', udp: 'UDP', tcp: 'TCP', icmp: 'ICMP', dns: 'DNS', http: 'HTTP', tls: 'TLS',
   ssh: 'SSH', gtp: 'GTP', pfcp: 'PFCP', arp: 'ARP', ip: 'IP', c2: 'C2', dos: 'DoS', ddos: 'DDoS',
-};
+}));
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
 /** @param {number} value three significant digits, no exponent below 1000 */
 function digits(value) {
   const size = Math.abs(value);
-  if (size >= 100 || Number.isInteger(value))
-    return value.toFixed(0);
-  return value.toFixed(size >= 10 ? 1 : 2);
+  return String(Number(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)));
 }
 
 /** @param {number | null | undefined} value 12 345 → '12.3 k' */
@@ -106,7 +104,7 @@ export function utcTime(at) {
 
 /** @param {string} name 'syn_flood' → 'SYN flood' */
 export function words(name) {
-  const parts = name.split(/[_\s]+/).filter(Boolean).map((w) => ACRONYMS[w] ?? w);
+  const parts = name.split(/[_\s]+/).filter(Boolean).map((w) => ACRONYMS.get(w) ?? w);
   const sentence = parts.join(' ');
   return sentence.charAt(0).toUpperCase() + sentence.slice(1);
 }

@@ -2,14 +2,17 @@
 /** The keyboard. Selection is the browser's own focus: what is selected is what Enter opens. */
 import { helpShown, setFilter } from './live.js';
 
+/** Where the focus was: a row may be cleared under it. */
+let place = 0;
+
 /** @param {number} step */
 function moveFocus(step) {
   const rows = [...document.querySelectorAll('button.toggle')];
   if (rows.length === 0)
     return;
   const here = rows.indexOf(/** @type {Element} */ (document.activeElement));
-  const next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : here + step;
-  const row = /** @type {HTMLElement} */ (rows[Math.min(rows.length - 1, Math.max(0, next))]);
+  place = Math.min(rows.length - 1, Math.max(0, here < 0 ? place : here + step));
+  const row = /** @type {HTMLElement} */ (rows[place]);
   row.focus();
   row.closest('tr')?.scrollIntoView({ block: 'nearest' });
 }

@@ -44,7 +44,7 @@ export function chartColumns(nodes, what, now) {
 }
 
 /**
- * Least of 1, 2, 5 × 10^n that is not below the value: an axis that seldom moves.
+ * A round number a little above the value: an axis that seldom moves.
  *
  * @param {number} value
  */
@@ -52,5 +52,6 @@ export function niceCeiling(value) {
   if (!(value > 0))
     return 1;
   const unit = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * unit).find((top) => top >= value * 1.02) ?? 20 * unit;
+  const step = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((s) => s * unit >= value * 1.02) ?? 12;
+  return step * unit;
 }

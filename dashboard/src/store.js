@@ -5,7 +5,7 @@
  */
 import { BOUNDS, WINDOW_MS } from './bounds.js';
 import {
-  parsePayload, readAlert, readInfo, readMetrics, readRound, readState,
+  parsePayload, readAlert, readInfo, readMetrics, readRound, readState, text,
 } from './documents.js';
 import { parseTopic } from './topics.js';
 
@@ -127,7 +127,7 @@ function addMetrics(node, doc, now) {
  * @returns {boolean} whether it was used
  */
 function receiveDocument(store, from, doc, now) {
-  const id = from.id ?? (typeof doc.atalaya?.id === 'string' ? doc.atalaya.id : '');
+  const id = from.id ?? text(doc.atalaya?.id);
   if (from.channel === 'alert' || from.channel === 'event') {
     if (id === '')
       return false;

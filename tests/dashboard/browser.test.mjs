@@ -192,6 +192,7 @@ test('opened from disk it asks for a broker and takes one', async () => {
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   await says('.link', /connected/);
   assert.match(page.url(), /\?broker=ws/);
+  assert.deepEqual(browser.errors.filter((/** @type {string} */ e) => /policy/i.test(e)), []);
 });
 
 test('a picture for people', { skip: !process.env.ATALAYA_SCREENSHOT }, async () => {

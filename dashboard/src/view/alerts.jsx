@@ -46,7 +46,7 @@ function AlertRow({ alert }) {
         <td class="number">{fixed(alert.score, 2)}</td>
         <td class="hint" title={alert.hint}>{alert.hint}</td>
       </tr>
-      <tr class="why" id={id} hidden={!open}>
+      <tr class={`why edge-${alert.severity}`} id={id} hidden={!open}>
         <td colSpan={7}>{open && <Explanation alert={alert} />}</td>
       </tr>
     </>

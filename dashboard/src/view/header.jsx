@@ -14,6 +14,13 @@ const PHASES = {
   refused: 'refused',
 };
 
+/** @param {string} phase @param {string} detail */
+function heard(phase, detail) {
+  if (store.lastMessageAt !== null)
+    return `last message ${ago(store.lastMessageAt, now.value)}`;
+  return phase === 'connected' ? 'no message yet' : detail;
+}
+
 function LinkState() {
   revision.value;
   const { phase, detail } = link.value;
@@ -25,8 +32,7 @@ function LinkState() {
       <span role="status">{unreached ? 'cannot reach' : PHASES[phase]}</span>
       <span class="address">{broker.value.replace(/\/mqtt$/, '')}</span>
       <span class="age">
-        {phase === 'connected' || store.lastMessageAt !== null
-          ? `last message ${ago(store.lastMessageAt, now.value)}` : detail}
+        {heard(phase, detail)}
       </span>
     </button>
   );

@@ -11,11 +11,14 @@ import { Empty, Meter, Section } from './parts.jsx';
 /** @param {Node} n */
 export const nodeWords = (n) => [n.site, n.name, n.info?.role ?? '', n.state?.state ?? ''];
 
-/** Nodes that the filter lets through, by site and name. */
+/** @param {Node} n */
+const isHub = (n) => n.info?.role === 'hub';
+
+/** Nodes that the filter lets through, by site and name, hubs last. */
 export function shownNodes() {
   return [...store.nodes.values()]
     .filter((n) => matches(filter.value, nodeWords(n)))
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
+    .sort((a, b) => Number(isHub(a)) - Number(isHub(b)) || (a.key < b.key ? -1 : 1));
 }
 
 /** @param {{name: string, children: any, bad?: boolean, title?: string}} props */
@@ -45,6 +48,17 @@ function Traffic({ m }) {
     </>
   );
 }
+
+/** What a hub does instead of watching packets. @param {{m: Metrics}} props */
+const Coordination = ({ m }) => (
+  <dl class="facts">
+    <Fact name="Federation">{m.federation}</Fact>
+    <Fact name="Round">{m.round ?? UNKNOWN}</Fact>
+    <Fact name="Edges known">
+      {[...store.nodes.values()].filter((n) => n.info?.role === 'edge').length}
+    </Fact>
+  </dl>
+);
 
 /** @param {{m: Metrics}} props */
 function Detector({ m }) {
@@ -82,7 +96,7 @@ function Budget({ m }) {
 /** @param {{node: Node}} props */
 function NodeCard({ node }) {
   const { info, metrics: m } = node;
-  const hub = info?.role === 'hub';
+  const hub = isHub(node);
   const state = node.state?.state ?? 'unknown';
   const silent = state === 'online' && node.metricsAt !== null
     && now.value - node.metricsAt > SILENT_MS;
@@ -102,8 +116,8 @@ function NodeCard({ node }) {
       </p>
       {m ? (
         <>
-          {!(hub && m.received === null) && <dl class="facts"><Traffic m={m} /></dl>}
-          {m.phase !== '' && <Detector m={m} />}
+          {hub ? <Coordination m={m} /> : <dl class="facts"><Traffic m={m} /></dl>}
+          {!hub && <Detector m={m} />}
           <Budget m={m} />
         </>
       ) : (

@@ -9,7 +9,7 @@ import { shownNodes } from './nodes.jsx';
 import { Empty, Section } from './parts.jsx';
 
 const SERIES = 8;
-const HEIGHT = 208;
+const HEIGHT = 236;
 const UNITS = { packets: '/s', bits: 'bit/s' };
 
 /** @typedef {import('../store.js').Node} Node */
@@ -71,7 +71,7 @@ function options(names, kind, width) {
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { y: { range: (_, low, high) => [0, niceCeiling(high)] } },
     axes: [
-      { ...axis, incrs: [60], grid: { show: false }, values: (_, at) => at.map(clock) },
+      { ...axis, size: 26, incrs: [60], grid: { show: false }, values: (_, at) => at.map(clock) },
       { ...axis, size: 78, values: (_, at) => at.map((v) => quantity(v, UNITS[kind])) },
     ],
     series: [{}, ...names.map((label, i) => ({
@@ -129,6 +129,7 @@ function Legend({ nodes, columns }) {
           </li>
         );
       })}
+      <li class="raised"><span aria-hidden="true" />alert raised</li>
     </ul>
   );
 }
