@@ -8,7 +8,7 @@ import transport from 'mqtt/lib/connect/ws';
 
 // Of MQTT.js only the client and the browser's WebSocket: the package's own browser bundle also
 // carries the transports that a page cannot use, 70 KB of them.
-const { default: MqttClient } = client;
+const { default: MqttClient } = /** @type {any} */ (client);
 const { browserStreamBuilder } = transport;
 
 /**

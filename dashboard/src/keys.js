@@ -17,6 +17,7 @@ function moveFocus(step) {
   row.closest('tr')?.scrollIntoView({ block: 'nearest' });
 }
 
+/** @type {Record<string, () => void>} */
 const ACTIONS = {
   j: () => moveFocus(1),
   k: () => moveFocus(-1),

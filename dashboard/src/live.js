@@ -6,6 +6,8 @@ import { createBus } from './bus.js';
 import { beginSync, createStore, endSync, receive } from './store.js';
 import { SUBSCRIPTIONS } from './topics.js';
 
+/** @typedef {{phase: import('./bus.js').Link['phase'] | 'idle', detail: string}} Link */
+
 const REDRAW_MS = 250;
 const SYNC_MS = 2000;
 const TRIES_BEFORE_ASKING = 2;
@@ -18,8 +20,7 @@ export const revision = signal(0);
 export const now = signal(Date.now());
 
 export const broker = signal('');
-/** @type {import('@preact/signals').Signal<{phase: string, detail: string}>} */
-export const link = signal({ phase: 'idle', detail: '' });
+export const link = signal(/** @type {Link} */ ({ phase: 'idle', detail: '' }));
 /** When the link came up, null while it is down. */
 export const connectedAt = signal(/** @type {number | null} */ (null));
 /** Filters that the broker refused, with its reason. */
@@ -60,7 +61,7 @@ async function subscribeAll() {
   }, SYNC_MS);
 }
 
-/** @param {{phase: string, detail: string}} next */
+/** @param {Link} next */
 function linkChanged(next) {
   link.value = next;
   if (next.phase === 'connected') {

@@ -13,7 +13,7 @@ import { GAP_MS, WINDOW_MS } from './bounds.js';
  * @returns {(number | null)[]}
  */
 export function sample(points, what, moments) {
-  const read = points.filter((p) => p[what] !== null);
+  const read = points.flatMap(({ at, [what]: value }) => (value === null ? [] : [{ at, value }]));
   let next = 0;
   return moments.map((at) => {
     while (next < read.length && read[next].at < at)
@@ -21,11 +21,11 @@ export function sample(points, what, moments) {
     const before = read[next - 1];
     const after = read[next];
     if (after && after.at === at)
-      return after[what];
+      return after.value;
     if (!before || !after || after.at - before.at > GAP_MS)
       return null;
     const share = (at - before.at) / (after.at - before.at);
-    return before[what] + share * (after[what] - before[what]);
+    return before.value + share * (after.value - before.value);
   });
 }
 

@@ -182,10 +182,9 @@ export function receive(store, topic, payload, now) {
   let used = false;
   if (from && payload.length === 0)
     used = receiveEmpty(store, from, now);
-  else if (from && doc && from.channel === 'round')
-    used = addRound(store, from.federation, readRound(doc));
   else if (from && doc)
-    used = receiveDocument(store, from, doc, now);
+    used = from.channel === 'round' ? addRound(store, from.federation, readRound(doc))
+      : receiveDocument(store, from, doc, now);
   if (!used)
     store.ignored++;
 }

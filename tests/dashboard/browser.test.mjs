@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import * as fleet from './fleet.mjs';
-import { axeSource, missing, startBroker, startBrowser } from './harness.mjs';
+import { axeSource, missing, REFUSER, startBroker, startBrowser } from './harness.mjs';
 import { paint } from './paint.mjs';
 
 const lacking = missing();
@@ -41,7 +41,7 @@ const says = (selector, words) =>
 test('connects to the broker that served it, by itself', async () => {
   await page.goto(broker.url);
   await says('.link', /connected/);
-  await says('.empty', /No open alert/);
+  await says('.empty', /first word of a node/);
   await says('.empty', /atalaya edge/);
 });
 
@@ -193,6 +193,33 @@ test('opened from disk it asks for a broker and takes one', async () => {
   await says('.link', /connected/);
   assert.match(page.url(), /\?broker=ws/);
   assert.deepEqual(browser.errors.filter((/** @type {string} */ e) => /policy/i.test(e)), []);
+});
+
+test('a broker that wants a password gets one', async () => {
+  const login = { username: 'viewer', password: 'look but do not touch' };
+  const guarded = await startBroker(process.argv[2], { login });
+  try {
+    await page.goto(guarded.url);
+    await says('.link', /refused/);
+    await says('.problem', /Not authorized/i);
+    await page.locator('input[name=user]').fill(login.username);
+    await page.locator('input[name=password]').fill(login.password);
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await says('.link', /connected/);
+    assert.doesNotMatch(page.url(), /touch|viewer/);
+  } finally {
+    await guarded.stop();
+  }
+});
+
+test('a refused subscription is said aloud', { skip: !REFUSER }, async () => {
+  const closed = await startBroker(process.argv[2], { refuse: true });
+  try {
+    await page.goto(closed.url);
+    await says('.notice.bad', /refused atalaya\/v1\/\+\/\+\/alert\/\+ \(.*not authorized/i);
+  } finally {
+    await closed.stop();
+  }
 });
 
 test('a picture for people', { skip: !process.env.ATALAYA_SCREENSHOT }, async () => {

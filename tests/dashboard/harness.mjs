@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A real broker that serves the page, a real publisher, a real browser; all on loopback. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -39,12 +39,15 @@ function freePort() {
   });
 }
 
-/** @param {number} port @param {import('node:child_process').ChildProcess} broker */
-async function untilOpen(port, broker) {
+/** @typedef {{username?: string, password?: string}} Login */
+
+/** @param {number} port @param {import('node:child_process').ChildProcess} broker @param {Login} login */
+async function untilOpen(port, broker, login) {
   const mqtt = require('mqtt');
   const deadline = Date.now() + BROKER_START_MS;
   while (Date.now() < deadline && broker.exitCode === null) {
-    const client = mqtt.connect(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0, protocolVersion: 5 });
+    const client = mqtt.connect(`mqtt://127.0.0.1:${port}`,
+      { reconnectPeriod: 0, protocolVersion: 5, ...login });
     const up = await new Promise((resolve) => {
       client.once('connect', () => resolve(true));
       client.once('error', () => resolve(false));
@@ -58,16 +61,41 @@ async function untilOpen(port, broker) {
   throw new Error(`mosquitto did not open port ${port}`);
 }
 
-/** @param {string} page the built index.html */
-export async function startBroker(page) {
+/** The plug-in with which mosquitto refuses a subscription instead of staying silent. */
+export const REFUSER = ['x86_64', 'aarch64']
+  .map((machine) => `/usr/lib/${machine}-linux-gnu/mosquitto_dynamic_security.so`).find(existsSync);
+
+/** @param {string} dir @returns {string[]} every connection welcome, no subscription granted */
+function refuseSubscriptions(dir) {
+  const file = join(dir, 'refuse.json');
+  const access = { publishClientSend: true, publishClientReceive: true, unsubscribe: true };
+  writeFileSync(file, JSON.stringify({ defaultACLAccess: { ...access, subscribe: false } }));
+  return [`plugin ${REFUSER}`, `plugin_opt_config_file ${file}`, 'allow_anonymous true'];
+}
+
+/** @param {string} dir @param {Login} login @returns {string[]} */
+function wantPassword(dir, { username, password }) {
+  const file = join(dir, 'passwords');
+  execFileSync('mosquitto_passwd', ['-b', '-c', file, String(username), String(password)],
+    { stdio: 'ignore' });
+  return ['allow_anonymous false', `password_file ${file}`];
+}
+
+/**
+ * @param {string} page the built index.html
+ * @param {{login?: Login, refuse?: boolean}} [how] open to all by default
+ */
+export async function startBroker(page, { login = {}, refuse = false } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'atalaya-page-'));
+  const access = refuse ? refuseSubscriptions(dir)
+    : login.username ? wantPassword(dir, login) : ['allow_anonymous true'];
   const [mqttPort, webPort] = [await freePort(), await freePort()];
   const web = join(dir, 'web');
   mkdirSync(web);
   copyFileSync(page, join(web, 'index.html'));
   writeFileSync(join(dir, 'broker.conf'), [
     ...(process.getuid?.() === 0 ? ['user root'] : []),
-    'allow_anonymous true', 'persistence false', 'log_type error', 'log_type warning',
+    ...access, 'persistence false', 'log_type error',
     `listener ${mqttPort} 127.0.0.1`,
     `listener ${webPort} 127.0.0.1`, 'protocol websockets', `http_dir ${web}`, '',
   ].join('\n'));
@@ -76,7 +104,7 @@ export async function startBroker(page) {
   const launch = () =>
     spawn(/** @type {string} */ (MOSQUITTO), args, { stdio: ['ignore', 'inherit', 'inherit'] });
   let broker = launch();
-  let client = await untilOpen(mqttPort, broker);
+  let client = await untilOpen(mqttPort, broker, login);
 
   const halt = async () => {
     await client.endAsync(true);
@@ -96,7 +124,7 @@ export async function startBroker(page) {
     halt,
     async restart() {
       broker = launch();
-      client = await untilOpen(mqttPort, broker);
+      client = await untilOpen(mqttPort, broker, login);
     },
     async stop() {
       if (broker.exitCode === null)

@@ -7,7 +7,7 @@ import { Explanation } from './explanation.jsx';
 import { Chevron, SeverityIcon } from './icons.jsx';
 import { Empty, Section, Time } from './parts.jsx';
 
-const ROWS = 100;
+const ROWS = 25;
 const QUIET_MS = 15000;
 const all = signal(false);
 
@@ -68,6 +68,8 @@ function NoAlerts({ filtered }) {
       </Empty>
     );
   }
+  if (store.nodes.size === 0)
+    return <Empty>Connected. Waiting for the first word of a node.</Empty>;
   return <Empty>No open alert. The towers are watching.</Empty>;
 }
 

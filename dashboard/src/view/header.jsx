@@ -79,9 +79,15 @@ export function Header() {
 /** What the broker refused, and what was thrown away: silent failures are the worst ones. */
 export function Notices() {
   revision.value;
-  const { ignored, overflow } = store;
+  const { ignored, messages, overflow } = store;
+  const { phase, detail } = link.value;
   return (
     <div class="notices">
+      {phase === 'lost' && messages > 0 && (
+        <p class="notice bad" role="alert">
+          The link to the broker is lost, {detail}. What stands here is what was last heard.
+        </p>
+      )}
       {refusals.value.map((r) => (
         <p key={r.filter} class="notice bad" role="alert">
           The broker refused <code>{r.filter}</code> ({r.reason}). Let this user read it in the

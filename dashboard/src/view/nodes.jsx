@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SILENT_MS } from '../bounds.js';
-import { ago, compact, duration, exact, fixed, quantity, UNKNOWN } from '../format.js';
+import { compact, duration, exact, fixed, quantity, UNKNOWN } from '../format.js';
 import { filter, now, revision, store } from '../live.js';
 import { matches } from '../store.js';
 import { Empty, Meter, Section } from './parts.jsx';
@@ -98,6 +98,7 @@ function NodeCard({ node }) {
   const { info, metrics: m } = node;
   const hub = isHub(node);
   const state = node.state?.state ?? 'unknown';
+  const since = node.state?.at == null ? null : now.value - node.state.at;
   const silent = state === 'online' && node.metricsAt !== null
     && now.value - node.metricsAt > SILENT_MS;
   return (
@@ -122,7 +123,7 @@ function NodeCard({ node }) {
         </>
       ) : (
         <p class="quiet">
-          No metrics yet{node.state?.at ? `; ${state} since ${ago(node.state.at, now.value)}` : ''}.
+          No metrics yet{since === null ? '' : `; ${state} for ${duration(since / 1000)}`}.
         </p>
       )}
     </li>

@@ -36,11 +36,13 @@ const latest = (node, kind) => node.points.at(-1)?.[kind] ?? 0;
 function drawAlerts(plot) {
   const { ctx, bbox } = plot;
   const tall = 7 * devicePixelRatio;
+  const colours = Object.fromEntries(['critical', 'major', 'minor', 'warning']
+    .map((severity) => [severity, colour(`--${severity}`)]));
   for (const alert of [...store.alerts.values(), ...store.cleared]) {
     const x = plot.valToPos(alert.raised / 1000, 'x', true);
     if (x < bbox.left || x > bbox.left + bbox.width)
       continue;
-    ctx.fillStyle = colour(`--${alert.severity}`);
+    ctx.fillStyle = colours[alert.severity];
     ctx.beginPath();
     ctx.moveTo(x, bbox.top + bbox.height - tall);
     ctx.lineTo(x - tall / 2, bbox.top + bbox.height);
@@ -55,7 +57,12 @@ function clock(seconds) {
   return `${d.getHours()}`.padStart(2, '0') + `:${d.getMinutes()}`.replace(/:(\d)$/, ':0$1');
 }
 
-/** @param {string[]} names @param {'packets'|'bits'} kind @param {number} width */
+/**
+ * @param {string[]} names
+ * @param {'packets'|'bits'} kind
+ * @param {number} width
+ * @returns {uPlot.Options}
+ */
 function options(names, kind, width) {
   const axis = {
     stroke: colour('--muted'),
