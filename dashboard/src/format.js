@@ -2,6 +2,7 @@
 /** Numbers, times and words as people read them. '–' stands for what is not known. */
 export const UNKNOWN = '–';
 
+/** @type {[number, string][]} */
 const STEPS = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']];
 const ACRONYMS = new Map(Object.entries({
   syn: 'SYN', udp: 'UDP', tcp: 'TCP', icmp: 'ICMP', dns: 'DNS', http: 'HTTP', tls: 'TLS',
@@ -20,14 +21,19 @@ export function compact(value) {
   if (value === null || value === undefined)
     return UNKNOWN;
   // 999.7 would be written as 1000: from there the next step begins.
-  const step = STEPS.find(([size]) => Math.abs(value) >= /** @type {number} */ (size) * 0.9995);
+  const step = STEPS.find(([size]) => Math.abs(value) >= size * 0.9995);
   if (!step)
     return Math.abs(value) < 0.005 && value !== 0 ? power10(value) : digits(value);
-  const scaled = value / /** @type {number} */ (step[0]);
-  return `${scaled.toFixed(Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2)} ${step[1]}`;
+  const [size, prefix] = step;
+  const scaled = value / size;
+  const places = Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2;
+  return `${scaled.toFixed(places)} ${prefix}`;
 }
 
-/** @param {number | null | undefined} value @param {string} unit 12 345, 'bit/s' → '12.3 kbit/s' */
+/**
+ * @param {number | null | undefined} value
+ * @param {string} unit 12 345, 'bit/s' → '12.3 kbit/s'
+ */
 export function quantity(value, unit) {
   const words = compact(value);
   if (words === UNKNOWN || unit === '' || unit === '1')

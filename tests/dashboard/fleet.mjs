@@ -4,10 +4,22 @@
 const iso = (/** @type {number} */ ms) => new Date(ms).toISOString();
 
 export const NODES = [
-  { site: 'bilbao', node: 'edge-1', role: 'edge', capture: 'dpdk net_af_xdp eth1', pps: 182000, size: 5900 },
-  { site: 'cadiz', node: 'edge-2', role: 'edge', capture: 'libpcap ens5', pps: 96500, size: 6400 },
-  { site: 'lugo', node: 'edge-3', role: 'edge', capture: 'libpcap ens5', pps: 41200, size: 5200 },
-  { site: 'core', node: 'hub-1', role: 'hub', capture: '', pps: 0, size: 0 },
+  {
+    site: 'bilbao', node: 'edge-1', role: 'edge', capture: 'dpdk net_af_xdp eth1',
+    pps: 182000, size: 5900,
+  },
+  {
+    site: 'cadiz', node: 'edge-2', role: 'edge', capture: 'libpcap ens5',
+    pps: 96500, size: 6400,
+  },
+  {
+    site: 'lugo', node: 'edge-3', role: 'edge', capture: 'libpcap ens5',
+    pps: 41200, size: 5200,
+  },
+  {
+    site: 'core', node: 'hub-1', role: 'hub', capture: '',
+    pps: 0, size: 0,
+  },
 ];
 
 /** @param {any} n @param {number} now */
@@ -85,7 +97,8 @@ export const SCAN = {
     ['new_peers', 6.9, 0.21, 'hosts/s'], ['bytes_per_flow', 118, 4210, 'bytes'],
   ],
   flow: {
-    tuple: tuple('10.3.0.66', 40112, '10.9.14.201', 445, 'TCP', '1:wCb3OG7yAFWelaUydu0D+125CLM='),
+    tuple: tuple('10.3.0.66', 40112, '10.9.14.201', 445, 'TCP',
+        '1:ZgMUrFFz0NgrnY3GbBgZew2WZoI='),
     counters: counters(2, 1, 120, 60),
   },
 };
@@ -102,7 +115,8 @@ export const ALERTS = [
       ['distinct_sources', 21900, 340, 'hosts'],
     ],
     flow: {
-      tuple: tuple('203.0.113.9', 1042, '198.51.100.20', 443, 'TCP', '1:9cGqR0eLrGJ2gx0tPgLbYBzCmGo='),
+      tuple: tuple('203.0.113.9', 1042, '198.51.100.20', 443, 'TCP',
+        '1:9UBbTThowSUcDHgYoSunrrQ2orM='),
       counters: counters(1, 1, 60, 58),
     },
   },
@@ -115,7 +129,8 @@ export const ALERTS = [
       ['dns_txt_share', 0.94, 0.01, '1'],
     ],
     flow: {
-      tuple: tuple('10.8.2.17', 53122, '10.8.0.2', 53, 'UDP', '1:d/FP5EW3wiY1vCndhwleRRKHowQ='),
+      tuple: tuple('10.8.2.17', 53122, '10.8.0.2', 53, 'UDP',
+        '1:nA/2cCcF+fZiI42UYDHSazpM8EQ='),
       counters: counters(388, 388, 61200, 74110),
     },
   },
@@ -128,7 +143,8 @@ export const ALERTS = [
       ['bytes_deviation', 22, 18400, 'bytes'],
     ],
     flow: {
-      tuple: tuple('2001:db8:4::1f', 51880, '2001:db8:9::22', 22, 'TCP', '1:EY3YCYVWNFpvwFWJDSvRjPQ1V1E='),
+      tuple: tuple('2001:db8:4::1f', 51880, '2001:db8:9::22', 22, 'TCP',
+        '1:zy1qBkaEK139ia+Gfb8R3s35A5U='),
       counters: counters(14, 13, 2410, 3105),
     },
   },
@@ -138,7 +154,8 @@ export const ALERTS = [
     hint: 'Calls the same address every 60 s with hardly any jitter', detector: 'host',
     features: [['beacon_score', 0.96, 0.12, '1'], ['interval_deviation', 0.4, 212, 's']],
     flow: {
-      tuple: tuple('10.14.7.3', 49210, '192.0.2.81', 8443, 'TCP', '1:LQU9qZlK+B5F3KDmev6m5PMibrg='),
+      tuple: tuple('10.14.7.3', 49210, '192.0.2.81', 8443, 'TCP',
+        '1:didaTObLdZSMPcb0dCWZzw4Y+a8='),
       counters: counters(9, 8, 1180, 940),
     },
   },

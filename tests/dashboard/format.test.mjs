@@ -61,8 +61,9 @@ test('durations and times', () => {
 
 test('kinds become words, addresses keep their ports apart', () => {
   table(words, [
-    ['horizontal_scan', 'Horizontal scan'], ['syn_flood', 'SYN flood'], ['dns_tunnel', 'DNS tunnel'],
-    ['bytes_to_ip', 'Bytes to IP'], ['', ''], ['constructor', 'Constructor'],
+    ['horizontal_scan', 'Horizontal scan'], ['syn_flood', 'SYN flood'],
+    ['dns_tunnel', 'DNS tunnel'], ['bytes_to_ip', 'Bytes to IP'], ['', ''],
+    ['constructor', 'Constructor'],
   ]);
   assert.equal(endpoint('10.0.0.1', 80), '10.0.0.1:80');
   assert.equal(endpoint('2001:db8::1', 80), '[2001:db8::1]:80');
@@ -90,7 +91,8 @@ test('only a WebSocket address is a broker, and its password does not stay in it
 });
 
 test('the filter shares the query with the broker', () => {
-  assert.equal(withParameter('?broker=ws://b', 'q', 'cadiz scan'), '?broker=ws%3A%2F%2Fb&q=cadiz+scan');
+  assert.equal(withParameter('?broker=ws://b', 'q', 'cadiz scan'),
+    '?broker=ws%3A%2F%2Fb&q=cadiz+scan');
   assert.equal(withParameter('?q=x', 'q', ''), '');
 });
 
@@ -103,7 +105,8 @@ test('between two readings the chart draws a line, over a long silence it does n
 });
 
 test('the chart has one column of seconds and one for each node', () => {
-  const columns = chartColumns([{ points: [{ at: 400000, packets: 7, bits: 1 }] }], 'packets', 400900);
+  const points = [{ at: 400000, packets: 7, bits: 1 }];
+  const columns = chartColumns([{ points }], 'packets', 400900);
   assert.equal(columns.length, 2);
   assert.equal(columns[0].length, 301);
   assert.deepEqual([columns[0][0], columns[0].at(-1)], [100, 400]);

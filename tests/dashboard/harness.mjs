@@ -41,7 +41,11 @@ function freePort() {
 
 /** @typedef {{username?: string, password?: string}} Login */
 
-/** @param {number} port @param {import('node:child_process').ChildProcess} broker @param {Login} login */
+/**
+ * @param {number} port
+ * @param {import('node:child_process').ChildProcess} broker
+ * @param {Login} login
+ */
 async function untilOpen(port, broker, login) {
   const mqtt = require('mqtt');
   const deadline = Date.now() + BROKER_START_MS;

@@ -55,7 +55,8 @@ export async function paint(broker, page, path) {
   }
   await page.locator(`[data-alert="${fleet.SCAN.id}"] .toggle`).click();
   await page.mouse.move(0, 0);
-  for (const [colorScheme, file] of [['light', path.replace(/\.png$/, '-light.png')], ['dark', path]]) {
+  const files = { light: path.replace(/\.png$/, '-light.png'), dark: path };
+  for (const [colorScheme, file] of Object.entries(files)) {
     await page.emulateMedia({ colorScheme });
     await pause(1300);
     await page.screenshot({ path: file, fullPage: true });

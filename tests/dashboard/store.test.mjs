@@ -9,6 +9,7 @@ import { parseTopic } from '../../dashboard/src/topics.js';
 import * as fleet from './fleet.mjs';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
+const [edge] = fleet.NODES;
 const NODE = 'atalaya/v1/bilbao/edge-1';
 const bytes = (/** @type {unknown} */ doc) =>
   new TextEncoder().encode(typeof doc === 'string' ? doc : JSON.stringify(doc));
@@ -25,12 +26,17 @@ function storeOf(messages) {
 }
 
 test('topics of the contract are known, all others are not', () => {
-  assert.deepEqual(parseTopic('atalaya/v1/a/b/metrics'), { channel: 'metrics', site: 'a', node: 'b' });
+  assert.deepEqual(parseTopic('atalaya/v1/a/b/metrics'),
+    { channel: 'metrics', site: 'a', node: 'b' });
   assert.deepEqual(parseTopic('atalaya/v1/a/b/alert/x'),
     { channel: 'alert', site: 'a', node: 'b', id: 'x' });
   assert.deepEqual(parseTopic('atalaya/v1/fl/f/round'), { channel: 'round', federation: 'f' });
-  for (const topic of ['', 'atalaya', 'atalaya/v2/a/b/state', 'atalaya/v1/a/b', 'atalaya/v1/fl/f/plan',
-    'atalaya/v1/a/b/alert', 'atalaya/v1/a/b/state/x', 'atalaya/v1//b/state', 'atalaya/v1/a/<b>/state'])
+  const others = [
+    '', 'atalaya', 'atalaya/v2/a/b/state', 'atalaya/v1/a/b', 'atalaya/v1/fl/f/plan',
+    'atalaya/v1/a/b/alert', 'atalaya/v1/a/b/state/x', 'atalaya/v1//b/state',
+    'atalaya/v1/a/<b>/state',
+  ];
+  for (const topic of others)
     assert.equal(parseTopic(topic), null, topic);
 });
 
@@ -57,7 +63,8 @@ test('an alert keeps what the contract says, and comes from where its topic says
   assert.deepEqual([alert.severity, alert.kind, alert.entity, alert.role, alert.score],
     ['critical', 'horizontal_scan', '10.3.0.66', 'source', 0.97]);
   assert.equal(alert.raised, NOW - 96000);
-  assert.deepEqual(alert.features[0], { name: 'peers', observed: 412, expected: 3.1, unit: 'hosts' });
+  assert.deepEqual(alert.features[0],
+    { name: 'peers', observed: 412, expected: 3.1, unit: 'hosts' });
   assert.deepEqual([alert.flow.source, alert.flow.sourcePort, alert.flow.bytesToTarget],
     ['10.3.0.66', 40112, 120]);
 });
@@ -121,7 +128,8 @@ test('fields of a wrong type are read as missing', () => {
     const store = storeOf([
       ['state', { state: value, boot: value, ts: value }],
       ['info', { role: value, capture: value }],
-      ['metrics', { packets: value, flows: value, rates: value, detector: value, federation: value }],
+      ['metrics',
+        { packets: value, flows: value, rates: value, detector: value, federation: value }],
       ['alert/a', { atalaya: value, alert: value, flow: value, src_ip: value, timestamp: value }],
       ['alert/b', { atalaya: { top_features: value, severity: value, kind: value, score: value,
         attack_technique: value, raised: value } }],
@@ -162,7 +170,7 @@ test('every other collection is bounded too', () => {
   for (let i = 0; i < BOUNDS.rounds + 5; i++)
     receive(store, 'atalaya/v1/fl/f0/round', bytes(fleet.round(NOW, i)), NOW);
   for (let i = 0; i < BOUNDS.points + 5; i++)
-    receive(store, 'atalaya/v1/s/n0/metrics', bytes(fleet.metrics(fleet.NODES[0], NOW, i)), NOW + i);
+    receive(store, 'atalaya/v1/s/n0/metrics', bytes(fleet.metrics(edge, NOW, i)), NOW + i);
   assert.equal(store.cleared.length, BOUNDS.cleared);
   assert.equal(store.cleared[0].id, `c${BOUNDS.cleared + 4}`);
   assert.equal(store.nodes.size, BOUNDS.nodes);

@@ -78,7 +78,8 @@ export function Alerts() {
   const every = [...store.alerts.values()];
   const found = every.filter((a) => matches(filter.value, alertWords(a))).sort(bySeverity);
   const rows = all.value ? found : found.slice(0, ROWS);
-  const count = found.length === every.length ? `${every.length}` : `${found.length} of ${every.length}`;
+  const count = found.length === every.length
+    ? `${every.length}` : `${found.length} of ${every.length}`;
   return (
     <Section title="Open alerts" id="alerts" count={count}>
       {found.length === 0 ? <NoAlerts filtered={every.length > 0} /> : (

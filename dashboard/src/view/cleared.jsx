@@ -14,7 +14,8 @@ export function Cleared() {
       {rows.length === 0 ? (
         <Empty>Alerts that end while this page is open are kept here, the last 50.</Empty>
       ) : (
-        <div class="table-wrap scroll" tabIndex={0} role="region" aria-labelledby="cleared">
+        <div class="table-wrap scroll" tabIndex={0} role="region"
+          aria-label="List of cleared alerts">
           <table class="cleared">
             <thead>
               <tr>

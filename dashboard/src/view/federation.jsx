@@ -73,7 +73,9 @@ export function Federations() {
         <Empty>
           No round heard yet. A hub, started with <code>atalaya hub -c hub.yaml</code>, opens them.
         </Empty>
-      ) : federations.map(([name, rounds]) => <Federation key={name} name={name} rounds={rounds} />)}
+      ) : federations.map(([name, rounds]) => (
+        <Federation key={name} name={name} rounds={rounds} />
+      ))}
     </Section>
   );
 }
