@@ -30,6 +30,8 @@ struct priv_event {
 };
 
 #define PRIV_EVENTS_MAX 4096
+/** Largest sigma that is accounted for. */
+#define PRIV_SIGMA_MAX 1e9
 
 /** Names as on the command line: "gaussian", "poisson_gaussian", "laplace"; "rdp", "pld". */
 const char *priv_mechanism_name(enum priv_mechanism mechanism);

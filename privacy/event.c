@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "privacy/accountant_priv.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const mechanism_names[] = {
+    [PRIV_GAUSSIAN] = "gaussian",
+    [PRIV_POISSON_GAUSSIAN] = "poisson_gaussian",
+    [PRIV_LAPLACE] = "laplace",
+};
+
+static const char *const accountant_names[] = {
+    [PRIV_RDP] = "rdp",
+    [PRIV_PLD] = "pld",
+};
+
+static int find(const char *name, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (int)i;
+    return -EINVAL;
+}
+
+const char *priv_mechanism_name(enum priv_mechanism mechanism)
+{
+    return (size_t)mechanism < ATL_ARRAY_LEN(mechanism_names) ? mechanism_names[mechanism] : "?";
+}
+
+int priv_mechanism_parse(const char *name, enum priv_mechanism *ret_mechanism)
+{
+    int i = find(name, mechanism_names, ATL_ARRAY_LEN(mechanism_names));
+    if (i < 0)
+        return i;
+    *ret_mechanism = (enum priv_mechanism)i;
+    return 0;
+}
+
+const char *priv_accountant_name(enum priv_accountant accountant)
+{
+    return (size_t)accountant < ATL_ARRAY_LEN(accountant_names) ? accountant_names[accountant]
+                                                                : "?";
+}
+
+int priv_accountant_parse(const char *name, enum priv_accountant *ret_accountant)
+{
+    int i = find(name, accountant_names, ATL_ARRAY_LEN(accountant_names));
+    if (i < 0)
+        return i;
+    *ret_accountant = (enum priv_accountant)i;
+    return 0;
+}
+
+int priv_event_check(const struct priv_event *event, struct atl_error *err)
+{
+    if ((size_t)event->mechanism >= ATL_ARRAY_LEN(mechanism_names))
+        return atl_error_set(err, -EINVAL, "mechanism: unknown number %d", (int)event->mechanism);
+    if (!(event->q > 0 && event->q <= 1))
+        return atl_error_set(err, -EINVAL, "q: %g is outside 0 < q <= 1", event->q);
+    if (event->mechanism != PRIV_POISSON_GAUSSIAN && event->q != 1)
+        return atl_error_set(err, -EINVAL,
+                             "q: %s takes every record, so q must be 1 (got %g); "
+                             "poisson_gaussian is the sampled one",
+                             priv_mechanism_name(event->mechanism), event->q);
+    if (!(event->sigma > 0 && event->sigma <= PRIV_SIGMA_MAX))
+        return atl_error_set(err, -EINVAL, "sigma: %g is outside 0 < sigma <= %g%s", event->sigma,
+                             PRIV_SIGMA_MAX,
+                             event->sigma == 0 ? "; without noise epsilon is infinite" : "");
+    if (event->steps < 1 || event->steps > PRIV_STEPS_MAX)
+        return atl_error_set(err, -EINVAL, "steps: %llu is outside 1 <= steps <= %llu",
+                             (unsigned long long)event->steps, (unsigned long long)PRIV_STEPS_MAX);
+    return 0;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct priv_event *a = left, *b = right;
+    if (a->mechanism != b->mechanism)
+        return a->mechanism < b->mechanism ? -1 : 1;
+    if (a->sigma != b->sigma)
+        return a->sigma < b->sigma ? -1 : 1;
+    if (a->q != b->q)
+        return a->q < b->q ? -1 : 1;
+    return 0;
+}
+
+size_t priv_events_merge(const struct priv_event *events, size_t n, struct priv_event *out)
+{
+    size_t used = 0;
+    double precision = 0; /* Σ T/σ² of the plain Gaussians */
+    for (size_t i = 0; i < n; i++) {
+        const struct priv_event *e = &events[i];
+        if (e->mechanism != PRIV_LAPLACE && e->q == 1)
+            precision += (double)e->steps / e->sigma / e->sigma;
+        else
+            out[used++] = *e;
+    }
+    qsort(out, used, sizeof(*out), compare);
+
+    size_t kept = 0;
+    for (size_t i = 0; i < used; i++) {
+        if (kept > 0 && compare(&out[kept - 1], &out[i]) == 0)
+            out[kept - 1].steps += out[i].steps;
+        else
+            out[kept++] = out[i];
+    }
+    if (precision > 0)
+        out[kept++] = (struct priv_event){PRIV_GAUSSIAN, 1, 1 / sqrt(precision), 1};
+    return kept;
+}
