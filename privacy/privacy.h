@@ -2,9 +2,12 @@
 /*
  * privacy: everything that a privacy officer has to read, in one place.
  *
- * accountant  how much a sequence of noisy releases reveals (ε at a given δ, add/remove-one
- * adjacency) noise       the integer noise that is really added ledger      what this box has
- * spent, on disk, charged before anything leaves
+ * - accountant: how much a sequence of noisy releases reveals (ε at a given δ, add/remove-one
+ *   adjacency)
+ * - noise: the integer noise that is really added
+ * - ledger: what this box has spent, on disk, charged before anything leaves
+ *
+ * Accountant and noise keep no state: safe from any thread. A ledger belongs to one thread.
  */
 #ifndef PRIV_PRIVACY_H
 #define PRIV_PRIVACY_H
@@ -65,8 +68,10 @@ double priv_rdp_step(const struct priv_event *event, double alpha);
 /* --- noise --- */
 
 /**
- * Discrete Gaussian on the integers with parameter sigma (in grid steps), Canonne-Kamath-Steinke
- * 2020 (arXiv:2004.00010): exact up to 64-bit fixed point, randomness only from `rng`.
+ * Discrete Gaussian on the integers with parameter sigma (in grid steps): P(x) ∝ exp(-x²/2σ²), as
+ * in Canonne-Kamath-Steinke 2020 (arXiv:2004.00010). Its Rényi and zCDP bounds are those of the
+ * continuous one. Drawn in constant work; n numbers add at most n·2^-51 to ε and n·2^-56 to δ.
+ * Randomness only from `rng`, 16 bytes for each factor of 5 in sigma beyond 8.
  * @param sigma  0 < sigma ≤ 2^40
  * @param rng    must be secure when the output leaves the box
  */
@@ -76,6 +81,8 @@ void priv_noise_fill(struct atl_rng *rng, double sigma, int64_t *out, size_t n);
  * Add integer-grid Gaussian noise to a float vector in place: round every value to the grid
  * `grain`, add priv_noise (sigma / grain), scale back. The caller's sensitivity must cover the
  * rounding: see priv_grid_sensitivity.
+ * @param sigma, grain  in the unit of the values; sigma ≤ grain × 2^40
+ * @param values        finite, below grain × 2^52 in magnitude: check before clipping
  */
 void priv_noise_add(struct atl_rng *rng, double sigma, double grain, float *values, size_t n);
 
@@ -108,7 +115,8 @@ struct priv_charge {
 };
 
 /** @return 0, -EBADMSG (edited, torn beyond the last line, rolled back, missing beside its anchor),
- *  -EINVAL (another owner or unit), -EAGAIN (locked by another process), -EIO … */
+ *  -EINVAL (another owner, unit or delta), -EAGAIN (open already, here or in another process), -EIO
+ * … The budget and the accountant may change between two openings. */
 int priv_ledger_open(struct priv_ledger **ret_ledger, const struct priv_ledger_config *cfg,
                      struct atl_error *err);
 void priv_ledger_close(struct priv_ledger *ledger);
@@ -116,9 +124,10 @@ void priv_ledger_close(struct priv_ledger *ledger);
 /**
  * Write the charge down before its release: returns 0 only when line, file, anchor and folder are
  * on disk. Idempotent: the same (federation, epoch, round) is charged once and later calls return
- * -EALREADY.
- * @return 0, -EALREADY, -EDQUOT (would pass the budget; nothing written), negative errno on I/O
- *  (the ledger then refuses until reopened)
+ * -EALREADY: then only the very bytes of the first release may be sent again, never fresh noise.
+ * @return 0, -EALREADY, -EDQUOT (would pass the budget; nothing written), -EINVAL (out of range, or
+ *  the round was charged with another event), -ENOSPC (131,072 charges), negative errno on I/O (the
+ *  ledger then refuses with -EIO until reopened)
  */
 int priv_ledger_charge(struct priv_ledger *ledger, const struct priv_charge *charge,
                        struct atl_error *err);
