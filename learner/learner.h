@@ -14,6 +14,7 @@
 #define LEARN_INPUTS_MAX   512
 #define LEARN_LAYERS_MAX   8
 #define LEARN_SCHEMA_BYTES 32
+#define LEARN_PARAMS_MAX   (1U << 24)
 
 /* --- the model --- */
 

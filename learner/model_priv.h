@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a model is made of, and where each layer lies in its parameters. */
+#ifndef LEARN_MODEL_PRIV_H
+#define LEARN_MODEL_PRIV_H
+
+#include "learner/dense_priv.h"
+#include "learner/learner.h"
+#include "learner/spot_priv.h"
+
+#define LEARN_ORIGIN_BYTES 32
+
+/** Layer l maps dim[l] → dim[l + 1]; its weights begin at params[w[l]], its biases at b[l]. */
+struct learn_layout {
+    uint32_t n_layers;
+    uint32_t dim[LEARN_LAYERS_MAX + 1];
+    uint32_t w[LEARN_LAYERS_MAX], b[LEARN_LAYERS_MAX];
+    uint32_t params;
+    uint32_t widest; /* largest dim */
+};
+
+/** The shape must have passed learn_shape_check. */
+void learn_layout_init(struct learn_layout *layout, const struct learn_shape *shape);
+
+struct learn_model {
+    struct learn_shape shape;
+    struct learn_layout layout;
+    uint8_t hash[32];
+    float *params; /* (layout.params), cache-line aligned */
+
+    bool calibrated;
+    char origin[LEARN_ORIGIN_BYTES];
+    float error_mean[LEARN_INPUTS_MAX];  /* (I) floored, > 0 */
+    float error_scale[LEARN_INPUTS_MAX]; /* (I) 1 / error_mean */
+    struct learn_tail tail;
+};
+
+/** Borrowed view of layer l; valid as long as params. */
+struct learn_dense learn_layer(const struct learn_layout *layout, const float *params, uint32_t l);
+
+/** A copy that its maker may still fill in before it is shared. */
+int learn_model_copy(struct learn_model **ret_model, const struct learn_model *model);
+/** Printable ASCII of at most 31 bytes. */
+bool learn_origin_ok(const char *origin);
+/** error_scale from error_mean; the model counts as calibrated from here on. */
+void learn_model_seal(struct learn_model *model);
+
+/** n floats, zeroed, cache-line aligned; free() releases them. NULL when out of memory. */
+float *learn_floats(size_t n);
+
+#endif
