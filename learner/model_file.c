@@ -323,8 +323,10 @@ static int read_params(const struct reader *reader, const struct learn_layout *l
 static int read_calibration(const struct reader *reader, struct learn_model *model)
 {
     const char *text = learn_tensors_text(reader->tensors, key_of(reader->name, "calibrated").text);
-    if (text == NULL || strcmp(text, "yes") != 0)
+    if (text != NULL && strcmp(text, "no") == 0)
         return 0;
+    if (text == NULL || strcmp(text, "yes") != 0)
+        return damaged(reader, "calibrated is neither yes nor no");
     double tail[TAIL_DOUBLES];
     int r = read_tensor(reader, key_of(reader->name, "tail"), "F64", 1, TAIL_DOUBLES, 0, tail);
     if (r == 0)

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* A tail of 2 % of the rows, but never fewer than 40 excesses unless that were over a tenth. */
+/* A tail of 2 % of the rows, but never fewer than 100 excesses unless that were over a tenth. */
 #define TAIL_SHARE    0.02
-#define EXCESSES_GOOD 40
+#define EXCESSES_GOOD 100
 #define TAIL_SHARE_HI 0.1
 #define EXCESSES_MIN  12
 
