@@ -129,7 +129,7 @@ bool learn_origin_ok(const char *origin)
 void learn_model_seal(struct learn_model *model)
 {
     for (uint32_t j = 0; j < model->shape.n_in; j++)
-        model->error_scale[j] = 1.0F / model->error_mean[j];
+        model->error_scale[j] = 1.0F / sqrtf(model->error_mean[j]);
     model->calibrated = true;
 }
 

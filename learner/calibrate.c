@@ -18,6 +18,9 @@
 #define FLOOR_SHARE 1e-2
 #define FLOOR       1e-6
 
+/* Of rows that are scaled at all; far inside float32. */
+#define ERROR_MAX 1e18
+
 static int arguments_check(const struct learn_model *model, const float *rows, uint32_t n,
                            double risk, const char *origin, struct atl_error *err)
 {
@@ -50,8 +53,15 @@ static uint32_t gather(const float *rows, uint32_t n, uint32_t n_in, uint32_t fr
     return held;
 }
 
-static void error_means(struct learn_model *model, struct learn_scratch *scratch, float *batch,
-                        const float *rows, uint32_t n)
+static int beyond_range(struct atl_error *err)
+{
+    return atl_error_set(err, -ERANGE,
+                         "calibration: the error of a normal row is beyond float range; the model "
+                         "diverged or the rows are not scaled");
+}
+
+static int error_means(struct learn_model *model, struct learn_scratch *scratch, float *batch,
+                       const float *rows, uint32_t n, struct atl_error *err)
 {
     uint32_t n_in = model->shape.n_in, held, used = 0;
     double sum[LEARN_INPUTS_MAX] = {0}, mean_all = 0;
@@ -66,9 +76,12 @@ static void error_means(struct learn_model *model, struct learn_scratch *scratch
     }
     for (uint32_t j = 0; j < n_in; j++)
         mean_all += sum[j] / used / n_in;
+    if (!(mean_all < ERROR_MAX))
+        return beyond_range(err);
     double floor = fmax(FLOOR, FLOOR_SHARE * mean_all);
     for (uint32_t j = 0; j < n_in; j++)
         model->error_mean[j] = (float)fmax(sum[j] / used, floor);
+    return 0;
 }
 
 static int fit_tail(struct learn_model *model, struct learn_scratch *scratch, float *batch,
@@ -83,16 +96,12 @@ static int fit_tail(struct learn_model *model, struct learn_scratch *scratch, fl
         learn_statistics(model, scratch, batch, held, statistic + used);
         used += held;
     }
-    for (uint32_t i = 0; i < used; i++) {
-        if (!isfinite(statistic[i]))
-            r = -ERANGE;
+    for (uint32_t i = 0; i < used && r == 0; i++) {
+        if (!(statistic[i] < ERROR_MAX))
+            r = beyond_range(err);
     }
     if (r == 0)
         learn_tail_fit(&model->tail, statistic, used, risk);
-    if (r < 0 || !learn_tail_ok(&model->tail))
-        r = atl_error_set(err, -ERANGE,
-                          "calibration: the error of a normal row is beyond float range; the "
-                          "model diverged or the rows are not scaled");
     free(statistic);
     return r;
 }
@@ -113,9 +122,11 @@ static int calibrate(struct learn_model *model, const float *rows, uint32_t n, d
         learn_scratch_destroy(scratch);
         return atl_error_set(err, -ENOMEM, "calibration: out of memory");
     }
-    error_means(model, scratch, batch, rows, n);
-    learn_model_seal(model);
-    r = fit_tail(model, scratch, batch, rows, n, risk, err);
+    r = error_means(model, scratch, batch, rows, n, err);
+    if (r == 0) {
+        learn_model_seal(model);
+        r = fit_tail(model, scratch, batch, rows, n, risk, err);
+    }
     free(batch);
     learn_scratch_destroy(scratch);
     return r;

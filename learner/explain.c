@@ -12,13 +12,10 @@ struct column {
     float expected;
 };
 
-static double scaled_error(float observed, float expected, float scale)
+static double bounded_error(float observed, float expected, float scale)
 {
-    if (!isfinite(observed))
-        return SCALED_MAX;
-    double e = (double)observed - (double)expected;
-    double scaled = e * e * (double)scale;
-    return scaled < SCALED_MAX ? scaled : SCALED_MAX; /* NaN, from an overflow, ends here too */
+    double scaled = (double)learn_scaled_error(observed, expected, scale);
+    return scaled < SCALED_MAX ? scaled : SCALED_MAX; /* a NaN ends here too */
 }
 
 /* @return sum of the scaled errors */
@@ -36,7 +33,7 @@ static double measure(const struct learn_model *model, struct learn_scratch *scr
     double sum = 0;
     for (uint32_t j = 0; j < n_in; j++) {
         columns[j].expected = y[j] + bias[j];
-        columns[j].scaled = scaled_error(row[j], columns[j].expected, model->error_scale[j]);
+        columns[j].scaled = bounded_error(row[j], columns[j].expected, model->error_scale[j]);
         sum += columns[j].scaled;
     }
     return sum;

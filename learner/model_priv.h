@@ -29,8 +29,8 @@ struct learn_model {
 
     bool calibrated;
     char origin[LEARN_ORIGIN_BYTES];
-    float error_mean[LEARN_INPUTS_MAX];  /* (I) floored, > 0 */
-    float error_scale[LEARN_INPUTS_MAX]; /* (I) 1 / error_mean */
+    float error_mean[LEARN_INPUTS_MAX];  /* (I) mean squared error, floored, > 0 */
+    float error_scale[LEARN_INPUTS_MAX]; /* (I) 1 / √error_mean */
     struct learn_tail tail;
 };
 

@@ -9,11 +9,12 @@
 #define LANES 4
 
 /*
- * statistic = mean_j r_j + TOP_WEIGHT · (mean of the three largest r_j). The mean sees what is a
- * little wrong everywhere, the three largest what is very wrong in one field and would drown among
- * a hundred quiet ones. It rises strictly with every r_j, because the mean does.
+ * statistic = mean_j r_j + TOP_WEIGHT · (mean of the three largest r_j), r_j the scaled errors. The
+ * mean sees what is a little wrong everywhere, the three largest what is very wrong in one field
+ * and would be lost among a hundred quiet ones. It rises strictly with every r_j, because the mean
+ * does.
  */
-#define TOP_WEIGHT 0.1
+#define TOP_WEIGHT 0.05
 #define TOP        3
 
 int learn_scratch_create(struct learn_scratch **ret_scratch, const struct learn_shape *shape)
@@ -78,8 +79,7 @@ static float scale_errors(const float *restrict x, const float *restrict b,
     float sum = 0.0F;
 #pragma omp simd reduction(+ : sum)
     for (uint32_t j = 0; j < n; j++) {
-        float e = x[j] - (y[j] + b[j]);
-        y[j] = e * e * scale[j];
+        y[j] = learn_scaled_error(x[j], y[j] + b[j], scale[j]);
         sum += y[j];
     }
     return sum;
@@ -91,17 +91,22 @@ typedef int32_t lane_bits __attribute__((vector_size(LANES * sizeof(int32_t))));
 
 /* The three largest values seen in each lane. */
 struct top {
-    lanes rank[TOP];
+    lanes first, second, third;
 };
+
+/* Afterwards *high holds the larger and *low the smaller, lane by lane. */
+static inline void exchange(lanes *high, lanes *low)
+{
+    lane_bits swap = ((lane_bits)*high ^ (lane_bits)*low) & (lane_bits)(*high < *low);
+    *high = (lanes)((lane_bits)*high ^ swap);
+    *low = (lanes)((lane_bits)*low ^ swap);
+}
 
 static inline void insert(struct top *top, lanes v)
 {
-    for (int r = 0; r < TOP; r++) {
-        /* exchange where v is larger; what falls out goes on to the next rank */
-        lane_bits swap = ((lane_bits)top->rank[r] ^ (lane_bits)v) & (lane_bits)(top->rank[r] < v);
-        top->rank[r] = (lanes)((lane_bits)top->rank[r] ^ swap);
-        v = (lanes)((lane_bits)v ^ swap);
-    }
+    exchange(&top->first, &v);
+    exchange(&top->second, &v);
+    exchange(&top->third, &v);
 }
 
 /* Mean of the three largest of n values ≥ 0. */
@@ -118,13 +123,15 @@ static double top_mean(const float *values, uint32_t n)
         insert(&top, (lanes){values[j]});
 
     /* fold lanes 2 and 3 onto 0 and 1, then 1 onto 0: the other lanes are not looked at again */
-    struct top whole = top;
-    for (int r = 0; r < TOP; r++)
-        insert(&whole, __builtin_shufflevector(top.rank[r], top.rank[r], 2, 3, 0, 1));
-    top = whole;
-    for (int r = 0; r < TOP; r++)
-        insert(&whole, __builtin_shufflevector(top.rank[r], top.rank[r], 1, 0, 3, 2));
-    double sum = (double)whole.rank[0][0] + (double)whole.rank[1][0] + (double)whole.rank[2][0];
+    struct top half = top;
+    insert(&half, __builtin_shufflevector(top.first, top.first, 2, 3, 0, 1));
+    insert(&half, __builtin_shufflevector(top.second, top.second, 2, 3, 0, 1));
+    insert(&half, __builtin_shufflevector(top.third, top.third, 2, 3, 0, 1));
+    top = half;
+    insert(&top, __builtin_shufflevector(half.first, half.first, 1, 0, 3, 2));
+    insert(&top, __builtin_shufflevector(half.second, half.second, 1, 0, 3, 2));
+    insert(&top, __builtin_shufflevector(half.third, half.third, 1, 0, 3, 2));
+    double sum = (double)top.first[0] + (double)top.second[0] + (double)top.third[0];
     return sum / (n < TOP ? n : TOP);
 }
 

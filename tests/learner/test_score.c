@@ -104,7 +104,7 @@ static void statistic_is_its_definition(void **state)
                 rest[best] = 0;
             }
         }
-        double want = sum / n + 0.1 * (top[0] + top[1] + top[2]) / (n < 3 ? n : 3);
+        double want = sum / n + 0.05 * (top[0] + top[1] + top[2]) / (n < 3 ? n : 3);
         assert_float_equal(learn_statistic(r, n, sum), want, 1e-5);
     }
 }
@@ -185,7 +185,7 @@ static void bad_numbers_score_one_and_stay_alone(void **state)
     learn_score(model, scratch, rows, ROWS, score, p);
     for (uint32_t i = 0; i < ROWS; i++) {
         if (i % 7 == 3 && i / 7 < ATL_ARRAY_LEN(bad)) {
-            assert_true(score[i] == 1);
+            assert_true(isfinite(bad[i / 7]) ? score[i] > 0.99999F : score[i] == 1);
             assert_true(p[i] == 1e-12F);
         } else {
             assert_float_equal(score[i], clean[i], 1e-6);
