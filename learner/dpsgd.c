@@ -8,7 +8,7 @@
 #include "privacy/privacy.h"
 
 #define NOISE_MULTIPLIER_MAX 1e6 /* × 2^20 grid steps stays below the 2^40 of priv_noise_fill */
-#define EXPECTED_BATCH_MAX   8192.0
+#define EXPECTED_BATCH_MAX   65536.0
 
 /*
  * One grid step is 2^-20 of the clip: rounding a million parameters to it adds at most 0.05 % to
@@ -64,16 +64,21 @@ void learn_tape_clip(struct learn_tape *tape, uint32_t n, double limit)
 
 static void add_slice(struct learn_trainer *trainer, uint32_t n, double limit)
 {
+    uint32_t params = trainer->layout.params;
+    memset(trainer->grad, 0, params * sizeof(float));
     learn_tape_run(&trainer->tape, trainer->params, n, trainer->cfg.error_clip);
     learn_tape_clip(&trainer->tape, n, limit);
     learn_tape_gradient(&trainer->tape, n, trainer->grad);
+    for (uint32_t k = 0; k < params; k++)
+        trainer->sum[k] += (double)trainer->grad[k];
 }
 
 void learn_private_sum(struct learn_trainer *trainer, const float *rows, uint32_t n,
                        double sample_rate, double limit, struct atl_rng *rng)
 {
     size_t n_in = trainer->layout.dim[0];
-    memset(trainer->grad, 0, trainer->layout.params * sizeof(float));
+    uint32_t params = trainer->layout.params;
+    memset(trainer->sum, 0, params * sizeof(double));
     /*
      * Independent coins of probability q are the same as geometric gaps between the heads, and
      * cost one random number per sampled row instead of one per row. At q = 1 the logarithm is
@@ -94,17 +99,21 @@ void learn_private_sum(struct learn_trainer *trainer, const float *rows, uint32_
     }
     if (held > 0)
         add_slice(trainer, held, limit);
+    for (uint32_t k = 0; k < params; k++)
+        trainer->grad[k] = (float)trainer->sum[k];
 }
 
 /*
- * What float32 rounding can add to the sensitivity, as a share of the clip: the sum of M terms has
- * a relative error of about √M·2^-24 (Higham & Mary 2019), hence one of norm √M·2^-24·M·clip, and
- * it may differ between two neighbouring data sets by twice that. Rows are clipped by that much
- * shorter, so that the sum that is really computed keeps to the promised clip.
+ * What float32 rounding can add to the sensitivity, as a share of the clip, for a batch of M rows.
+ * A slice of m = 256 terms has a relative error of about √m·2^-24 (Higham & Mary 2019), so a norm
+ * of at most 16·2^-24·m·clip; over M / m independent slices that is √M·2^-16·clip. The sum's last
+ * step from double to float32 adds M·2^-24·clip. Two neighbouring data sets may differ by twice
+ * that. Rows are clipped by that much shorter, so that the sum that is really computed keeps to
+ * the promised clip.
  */
 static double rounding_share(double expected_batch)
 {
-    return 0x1p-10 + 0x1p-23 * expected_batch * sqrt(expected_batch);
+    return 0x1p-10 + 0x1p-15 * sqrt(expected_batch) + 0x1p-23 * expected_batch;
 }
 
 static int private_check(const struct learn_private *cfg, uint32_t n, struct atl_error *err)

@@ -42,7 +42,8 @@ static int trainer_init(struct learn_trainer *trainer, const struct learn_model 
     trainer->layout = start->layout;
     trainer->params = learn_floats(start->layout.params);
     trainer->grad = learn_floats(start->layout.params);
-    if (trainer->params == NULL || trainer->grad == NULL)
+    trainer->sum = calloc(start->layout.params, sizeof(*trainer->sum));
+    if (trainer->params == NULL || trainer->grad == NULL || trainer->sum == NULL)
         return -ENOMEM;
     memcpy(trainer->params, start->params, start->layout.params * sizeof(float));
     int r = learn_adam_init(&trainer->adam, start->layout.params);
@@ -79,6 +80,7 @@ void learn_trainer_destroy(struct learn_trainer *trainer)
         return;
     learn_tape_finish(&trainer->tape);
     learn_adam_finish(&trainer->adam);
+    free(trainer->sum);
     free(trainer->grad);
     free(trainer->params);
     free(trainer);

@@ -12,7 +12,8 @@ struct learn_trainer {
     struct learn_train_config cfg;
     struct atl_rng rng; /* order of the rows */
     float *params;      /* (layout.params) */
-    float *grad;        /* (layout.params) sum over the rows of the batch */
+    float *grad;        /* (layout.params) sum over the rows of the batch, or of a slice */
+    double *sum;        /* (layout.params) of the slices of a private batch */
     struct learn_adam adam;
     struct learn_tape tape;
 };
