@@ -14,7 +14,7 @@
 #define LEARN_INPUTS_MAX   512
 #define LEARN_LAYERS_MAX   8
 #define LEARN_SCHEMA_BYTES 32
-#define LEARN_PARAMS_MAX   (1U << 24)
+#define LEARN_PARAMS_MAX   (1U << 24) /* of one model */
 
 /* --- the model --- */
 
@@ -72,6 +72,8 @@ int learn_model_calibrate(struct learn_model **ret_model, const struct learn_mod
 
 /** Scratch of one scoring thread for models up to one shape's size. */
 struct learn_scratch;
+/** Also sets OpenBLAS to one thread per caller, for the whole process, as learn_trainer_create
+ * does. With OPENBLAS_NUM_THREADS=1 in the environment its idle threads are not even started. */
 int learn_scratch_create(struct learn_scratch **ret_scratch, const struct learn_shape *shape);
 void learn_scratch_destroy(struct learn_scratch *scratch);
 
@@ -80,7 +82,8 @@ void learn_scratch_destroy(struct learn_scratch *scratch);
  * @param score    (n) published score 0 … 1, strictly rising with the scaled error, 0.5 = the
  * boundary; never NaN: a row with a non-finite input scores 1
  * @param p_value  (n) or NULL: probability that a normal row scores at least as high, 1e-12 … 1
- * Cannot fail, does not allocate. Safe beside training.
+ * Cannot fail, does not allocate. Safe beside training. A model that is not calibrated or larger
+ * than the scratch is the caller's mistake: every row scores 1.
  */
 ATL_HOT void learn_score(const struct learn_model *model, struct learn_scratch *scratch,
                          const float *x, uint32_t n, float *score, float *p_value);
@@ -88,7 +91,7 @@ ATL_HOT void learn_score(const struct learn_model *model, struct learn_scratch *
 struct learn_reason {
     uint32_t column;
     float observed, expected; /* model inputs; the caller turns them into units */
-    float share;              /* of the row's scaled error, 0 … 1 */
+    float share;              /* of the row's summed scaled error, 0 … 1 */
 };
 /** The columns that drive one row's score, largest share first. @return how many, ≤ k */
 uint32_t learn_explain(const struct learn_model *model, struct learn_scratch *scratch,
@@ -107,8 +110,8 @@ int learn_train_config_check(const struct learn_train_config *cfg, struct atl_er
 
 /** DP-SGD (Abadi et al. 2016): what the accountant must be told, and no more. */
 struct learn_private {
-    double clip;             /* L2 bound of one example's gradient */
-    double noise_multiplier; /* noise std / clip */
+    double clip;             /* L2 bound of one example's gradient, 1e-6 … 1e6 */
+    double noise_multiplier; /* noise std on the sum / clip, 1e-3 … 1e6 */
     double sample_rate;      /* Poisson: each row joins each step's batch with this probability */
     uint32_t steps;
     struct atl_rng *rng; /* secure; draws the samples and the noise */
@@ -127,8 +130,8 @@ float learn_trainer_run(struct learn_trainer *trainer, const float *rows, uint32
  * Private training. Per-example gradient norms are exact and cost no per-example gradients: for a
  * dense layer ‖gᵢ‖² = (‖aᵢ‖² + 1)·‖δᵢ‖² with layer input a and delta δ (Goodfellow 2015,
  * arXiv:1510.01799). Noise is the integer-grid discrete Gaussian of privacy/. The divisor is the
- * expected batch size.
- * @return 0, -EINVAL
+ * expected batch size, sample_rate × n ≤ 65,536. A row with a non-finite value counts for nothing.
+ * @return 0, -EINVAL; nothing has been drawn then
  */
 int learn_trainer_run_private(struct learn_trainer *trainer, const float *rows, uint32_t n,
                               const struct learn_private *cfg, struct atl_error *err);

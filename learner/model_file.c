@@ -451,8 +451,17 @@ static int read_models(const struct learn_tensors *tensors, const char *where,
     return 0;
 }
 
-int learn_file_parse(const uint8_t *data, size_t bytes, const char *where,
-                     struct learn_named *ret_models, uint32_t *ret_n, struct atl_error *err)
+/* Names quoted from a hostile file must not break the line or the terminal. */
+static void keep_one_line(struct atl_error *err)
+{
+    for (char *c = err->text; *c != '\0'; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    }
+}
+
+static int parse(const uint8_t *data, size_t bytes, const char *where,
+                 struct learn_named *ret_models, uint32_t *ret_n, struct atl_error *err)
 {
     struct learn_tensors *tensors = calloc(1, sizeof(*tensors));
     if (tensors == NULL)
@@ -472,6 +481,15 @@ int learn_file_parse(const uint8_t *data, size_t bytes, const char *where,
         learn_model_destroy(models[i].model);
     learn_tensors_finish(tensors);
     free(tensors);
+    return r;
+}
+
+int learn_file_parse(const uint8_t *data, size_t bytes, const char *where,
+                     struct learn_named *ret_models, uint32_t *ret_n, struct atl_error *err)
+{
+    int r = parse(data, bytes, where, ret_models, ret_n, err);
+    if (r < 0 && err != NULL)
+        keep_one_line(err);
     return r;
 }
 

@@ -59,17 +59,16 @@ float *learn_reconstruct(const struct learn_model *model, struct learn_scratch *
 {
     const struct learn_layout *layout = &model->layout;
     const float *from = x;
-    float *to = scratch->a, *other = scratch->b;
-    for (uint32_t l = 0; l + 1 < layout->n_layers; l++) {
+    for (uint32_t l = 0;; l++) {
         struct learn_dense layer = learn_layer(layout, model->params, l);
+        float *to = l % 2 == 0 ? scratch->a : scratch->b;
+        if (l + 1 == layout->n_layers) {
+            learn_dense_multiply(&layer, from, n, to);
+            return to;
+        }
         learn_dense_relu(&layer, from, n, to);
         from = to;
-        to = other;
-        other = (float *)from;
     }
-    struct learn_dense layer = learn_layer(layout, model->params, layout->n_layers - 1);
-    learn_dense_multiply(&layer, from, n, to);
-    return to;
 }
 
 /* In: y without its bias. Out: the scaled errors. @return their sum */

@@ -210,6 +210,7 @@ static void headers_that_lie(void **state)
          -EBADMSG, "shape"},
         {"{\"a\":{\"dtype\":\"F99\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, -EBADMSG, "dtype"},
         {"{\"a\":{},\"a\":{}}", 0, -EBADMSG, "duplicate"},
+        {"{\"a\\n\\u001b[2J\":7}", 0, -EBADMSG, "tensor a??[2J: dtype"},
         {"{\"a\":7}", 0, -EBADMSG, "dtype"},
         {"{\"__metadata__\":{\"format\":7}}", 0, -EBADMSG, "not a text"},
         {"{\"__metadata__\":[]}", 0, -EBADMSG, "not a map"},
