@@ -41,26 +41,46 @@ struct bus_message {
 
 enum bus_event { BUS_CONNECTED, BUS_DISCONNECTED, BUS_REFUSED };
 
-/** Called from bus_client_step on the owner's thread. `why` is one clear line. */
+/**
+ * Called from bus_client_step on the owner's thread. `why` is one clear line that begins with the
+ * url; the same line is not repeated. BUS_REFUSED: the broker said no to the connection, a
+ * subscription or a message; BUS_DISCONNECTED: there is no connection, the next attempt follows.
+ */
 typedef void (*bus_event_fn)(void *ctx, enum bus_event event, const char *why);
 typedef void (*bus_message_fn)(void *ctx, const struct bus_message *message);
 
 struct bus_client;
 
-/** Copies cfg. Does not wait for the network. @return 0, -EINVAL, -ENOMEM, -ENOENT (a TLS file) */
+/**
+ * Copies cfg. Does not wait for the network. Create after any fork; not while another thread
+ * destroys the last client of the process (Paho's global state).
+ * @return 0, -EINVAL, -ENOMEM, -ENOENT (a TLS file)
+ */
 int bus_client_create(struct bus_client **ret_client, const struct bus_config *cfg,
                       bus_event_fn on_event, void *ctx, struct atl_error *err);
-/** Sends what is queued for at most `drain_ns`, says good-bye, frees. NULL is fine. */
+/**
+ * Sends what is queued for at most `drain_ns`, says good-bye (the will is not sent), frees. NULL
+ * is fine. The last client of a process takes about a second more: Paho's threads end.
+ */
 void bus_client_destroy(struct bus_client *client, atl_ns drain_ns);
 
-/** Keep this subscription over every reconnect. Owner's thread. filter may hold + and #. */
+/**
+ * Keep this subscription over every reconnect. Owner's thread; at most 64 subscriptions.
+ * @param filter  printable ASCII, may hold + and #
+ * @param qos     0 or 1
+ * @return 0, -EINVAL, -ENOSPC, -ENOMEM
+ */
 int bus_client_subscribe(struct bus_client *client, const char *filter, int qos,
                          bus_message_fn on_message, void *ctx);
 
 /**
- * Queue a message. Thread-safe, never blocks on the network.
+ * Queue a message. Thread-safe, never blocks on the network. QoS 1 survives a lost connection and
+ * arrives at least once, in order; QoS 0 without a connection is dropped and counted.
+ * @param topic  printable ASCII without + and #
  * @param bytes  0 clears a retained topic
- * @return 0, -EMSGSIZE, -ENOBUFS (queue full; counted)
+ * @param qos    0 or 1
+ * @return 0, -EINVAL, -EMSGSIZE (above BUS_PAYLOAD_MAX_BYTES), -ENOMEM, -ENOBUFS (queue full;
+ * counted)
  */
 int bus_client_publish(struct bus_client *client, const char *topic, const void *payload,
                        size_t bytes, int qos, bool retain);
@@ -70,8 +90,16 @@ int bus_client_fd(const struct bus_client *client);
 /** Dispatch at most 64 events and messages. @return how many */
 uint32_t bus_client_step(struct bus_client *client);
 
+/** published = delivered + dropped + rejected + queued + in_flight, at every moment. */
 struct bus_stats {
-    uint64_t published, delivered, received, refused_full, received_dropped, connects;
+    uint64_t published;        /* accepted by bus_client_publish */
+    uint64_t delivered;        /* acknowledged (QoS 1) or written (QoS 0) */
+    uint64_t dropped;          /* QoS 0 without a connection */
+    uint64_t rejected;         /* the broker refused the message */
+    uint64_t refused_full;     /* not accepted: -ENOBUFS */
+    uint64_t received;         /* put into the inbox */
+    uint64_t received_dropped; /* inbox full, or larger than BUS_PAYLOAD_MAX_BYTES */
+    uint64_t connects;
     uint32_t queued, in_flight;
     bool connected;
 };
