@@ -56,12 +56,17 @@ static void on_connect_failed(void *ctx, MQTTAsync_failureData5 *data)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* After the broker's DISCONNECT Paho closes without calling on_lost: this is the only word. */
 static void on_broker_disconnect(void *ctx, MQTTProperties *properties, enum MQTTReasonCodes code)
 {
     (void)properties;
     struct bus_client *c = ctx;
+    char why[BUS_LINE_BYTES];
+    snprintf(why, sizeof(why), "the broker ended the connection: %s", bus_reason_text((int)code));
+
     pthread_mutex_lock(&c->lock);
-    c->broker_code = (int)code;
+    if (c->state == BUS_LINK_UP)
+        lose(c, BUS_DISCONNECTED, why, false);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -69,15 +74,10 @@ static void on_lost(void *ctx, char *cause)
 {
     (void)cause; /* always NULL in Paho C */
     struct bus_client *c = ctx;
-    char why[BUS_LINE_BYTES];
 
     pthread_mutex_lock(&c->lock);
-    if (c->state == BUS_LINK_UP) {
-        snprintf(why, sizeof(why),
-                 c->broker_code != 0 ? "the broker ended the connection: %s" : "connection lost%s",
-                 c->broker_code != 0 ? bus_reason_text(c->broker_code) : "");
-        lose(c, BUS_DISCONNECTED, why, false);
-    }
+    if (c->state == BUS_LINK_UP)
+        lose(c, BUS_DISCONNECTED, "connection lost", false);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -50,7 +50,6 @@ struct bus_client {
     enum bus_event lost_event; /* with state LOST: what to report, and why */
     char lost_why[BUS_LINE_BYTES];
     bool lost_needs_probe;
-    int broker_code;                /* of the broker's DISCONNECT; 0 = none came */
     char last_line[BUS_LINE_BYTES]; /* not said twice in a row */
     uint32_t packet_max;            /* the broker's; 0 = no limit */
     atl_ns up_since_ns;

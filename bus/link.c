@@ -96,7 +96,6 @@ static void handle_lost(struct bus_client *c)
     for (uint32_t i = 0; i < c->n_subscriptions; i++)
         c->subscriptions[i]->asked = false;
     c->up_since_ns = 0;
-    c->broker_code = 0;
     c->state = BUS_LINK_DOWN;
     pthread_cond_signal(&c->drained);
     pthread_mutex_unlock(&c->lock);

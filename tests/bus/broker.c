@@ -69,7 +69,9 @@ bool broker_start(struct broker *b, const char *extra)
     FILE *f = fopen(path, "w");
     if (f == NULL)
         return false;
-    fprintf(f, "listener %u 127.0.0.1\nuser root\nmax_queued_messages 0\n%s\n", b->port, extra);
+    fprintf(f,
+            "listener %u 127.0.0.1\nuser root\nmax_queued_messages 0\nset_tcp_nodelay true\n%s\n",
+            b->port, extra);
     fclose(f);
     return broker_restart(b);
 }

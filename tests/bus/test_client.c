@@ -17,9 +17,6 @@
 #include "watch.h"
 
 static struct broker broker;
-static struct watch
-    keeper; /* one client lives throughout: Paho's threads need not stop each time */
-
 static int start(void **state)
 {
     (void)state;
@@ -27,8 +24,6 @@ static int start(void **state)
         return 0;
     if (!broker_init(&broker) || !broker_start(&broker, "allow_anonymous true"))
         return -1;
-    struct bus_config cfg = watch_config(broker.url, "keeper");
-    watch_open(&keeper, &cfg);
     return 0;
 }
 
@@ -37,7 +32,6 @@ static int stop(void **state)
     (void)state;
     if (!broker_installed())
         return 0;
-    watch_close(&keeper, 0);
     broker_finish(&broker);
     return 0;
 }
@@ -57,42 +51,69 @@ static void publish(struct watch *w, const char *topic, const char *text, int qo
     assert_int_equal(bus_client_publish(w->client, topic, text, strlen(text), qos, retain), 0);
 }
 
+/* One client at a time where that will do: Paho takes two seconds to connect another one in the
+ * same process while the first is idle. */
 static void round_trip(void **state)
 {
     (void)state;
-    struct watch a, b;
-    open_client(&a, "round-a");
-    watch_subscribe(&a, "rt/+/state");
-    assert_true(watch_until(&a, &a.connected, 1, 3000));
-    assert_non_null(strstr(a.why, broker.url));
-    watch_settle(&a);
-    publish(&a, "rt/x/state", "online", 1, true);
-    assert_true(watch_until(&a, &a.messages, 1, 2000));
-    assert_string_equal(a.topic, "rt/x/state");
-    assert_string_equal(a.payload, "online");
-    assert_false(a.retained);
-
-    open_client(&b, "round-b"); /* late: gets the retained one */
-    watch_subscribe(&b, "rt/x/#");
-    assert_true(watch_until(&b, &b.messages, 1, 3000));
-    assert_string_equal(b.payload, "online");
-    assert_true(b.retained);
-
-    publish(&a, "rt/x/state", "", 1, true); /* empty clears it */
-    assert_true(watch_until(&b, &b.messages, 2, 2000));
-    assert_int_equal(b.payload_bytes, 6);
-    assert_string_equal(b.payload, "");
-    watch_close(&b, 0);
-    open_client(&b, "round-c");
-    watch_subscribe(&b, "rt/x/#");
-    watch_settle(&b);
-    assert_int_equal(b.messages, 0);
-    struct bus_stats s = watch_stats(&a);
+    struct watch w;
+    open_client(&w, "round-a");
+    watch_subscribe(&w, "rt/+/state");
+    assert_true(watch_until(&w, &w.connected, 1, 3000));
+    assert_non_null(strstr(w.why, broker.url));
+    watch_settle(&w);
+    publish(&w, "rt/x/state", "online", 1, true);
+    assert_true(watch_until(&w, &w.messages, 1, 2000));
+    assert_string_equal(w.topic, "rt/x/state");
+    assert_string_equal(w.payload, "online");
+    assert_false(w.retained);
+    publish(&w, "rt/x/state", "last", 0, true);
+    assert_true(watch_until(&w, &w.messages, 2, 2000));
+    struct bus_stats s = watch_stats(&w);
     assert_int_equal(s.published, s.delivered);
     assert_int_equal(s.connects, 1);
     assert_true(s.connected);
-    watch_close(&a, 0);
-    watch_close(&b, 0);
+    watch_close(&w, 0);
+
+    open_client(&w, "round-b"); /* late: gets the retained one */
+    watch_subscribe(&w, "rt/x/#");
+    assert_true(watch_until(&w, &w.messages, 1, 3000));
+    assert_string_equal(w.payload, "last");
+    assert_true(w.retained);
+    publish(&w, "rt/x/state", "", 1, true); /* empty clears it */
+    assert_true(watch_until(&w, &w.messages, 2, 2000));
+    assert_int_equal(w.payload_bytes, 4);
+    assert_string_equal(w.payload, "");
+    watch_close(&w, 0);
+
+    open_client(&w, "round-c");
+    watch_subscribe(&w, "rt/x/#");
+    watch_settle(&w);
+    assert_int_equal(w.messages, 0);
+    watch_close(&w, 0);
+}
+
+static void refuses_what_cannot_go(void **state)
+{
+    (void)state;
+    struct watch w;
+    open_client(&w, "refuses");
+    uint8_t *large = calloc(1, BUS_PAYLOAD_MAX_BYTES + 1);
+    assert_int_equal(
+        bus_client_publish(w.client, "large", large, BUS_PAYLOAD_MAX_BYTES + 1, 1, false),
+        -EMSGSIZE);
+    assert_int_equal(bus_client_publish(w.client, "a/+", "", 0, 1, false), -EINVAL);
+    assert_int_equal(bus_client_publish(w.client, "", "", 0, 1, false), -EINVAL);
+    assert_int_equal(bus_client_publish(w.client, "a", "", 0, 2, false), -EINVAL);
+    assert_int_equal(bus_client_subscribe(w.client, "a/#/b", 1, NULL, NULL), -EINVAL);
+    watch_subscribe(&w, "large");
+    watch_settle(&w);
+    assert_int_equal(bus_client_publish(w.client, "large", large, BUS_PAYLOAD_MAX_BYTES, 1, false),
+                     0);
+    assert_true(watch_until(&w, &w.messages, 1, 3000));
+    assert_int_equal(w.payload_bytes, BUS_PAYLOAD_MAX_BYTES);
+    free(large);
+    watch_close(&w, 0);
 }
 
 static void each_handler_once(void **state)
@@ -131,7 +152,7 @@ static void many_and_fast(void **state)
         snprintf(payload, sizeof(payload), "%d", i);
         assert_int_equal(bus_client_publish(from.client, "fast/x", payload, BYTES, 1, false), 0);
     }
-    assert_true(watch_until(&to, &to.messages, COUNT, 5000));
+    assert_true(watch_until(&to, &to.messages, COUNT, 8000));
     double s = (double)(atl_clock_mono_ns() - begin) / 1e9;
     assert_int_equal(to.in_order, COUNT);
     assert_int_equal(to.payload_bytes, COUNT * BYTES);
@@ -196,33 +217,37 @@ static void step_is_bounded(void **state)
 static void drain_says_good_bye(void **state)
 {
     (void)state;
-    struct watch to, from;
-    open_client(&to, "bye-to");
-    watch_subscribe(&to, "bye/#");
-    watch_settle(&to);
-    struct bus_config cfg = watch_config(broker.url, "bye-from");
+    if (!broker_installed())
+        skip();
+    struct watch w;
+    struct bus_config cfg = watch_config(broker.url, "bye");
     cfg.will_topic = "bye/will";
     cfg.will_payload = "lost";
-    watch_open(&from, &cfg);
+    watch_open(&w, &cfg);
     for (int i = 0; i < 100; i++) { /* queued before there is any connection */
-        char text[16];
-        snprintf(text, sizeof(text), "%d", i);
-        publish(&from, "bye/x", text, 1, false);
+        char topic[16];
+        snprintf(topic, sizeof(topic), "bye/%d", i);
+        publish(&w, topic, "x", 1, true);
     }
-    watch_close(&from, 3 * ATL_NS_PER_S);
-    assert_true(watch_until(&to, &to.messages, 100, 2000));
-    assert_int_equal(to.in_order, 100);
-    watch_settle(&to);
-    assert_int_equal(to.messages, 100); /* no will */
-    watch_close(&to, 0);
+    watch_close(&w, 3 * ATL_NS_PER_S);
+
+    open_client(&w, "bye-reader");
+    watch_subscribe(&w, "bye/#");
+    watch_settle(&w);
+    assert_int_equal(w.messages, 100); /* all, and no will */
+    watch_close(&w, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),      cmocka_unit_test(each_handler_once),
-        cmocka_unit_test(many_and_fast),   cmocka_unit_test(any_thread_may_publish),
-        cmocka_unit_test(step_is_bounded), cmocka_unit_test(drain_says_good_bye),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(refuses_what_cannot_go),
+        cmocka_unit_test(each_handler_once),
+        cmocka_unit_test(many_and_fast),
+        cmocka_unit_test(any_thread_may_publish),
+        cmocka_unit_test(step_is_bounded),
+        cmocka_unit_test(drain_says_good_bye),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -96,12 +96,10 @@ void watch_settle(struct watch *w)
     for (char *at = topic; *at != '\0'; at++)
         *at = *at == '(' || *at == ')' ? '-' : *at;
     assert_int_equal(bus_client_subscribe(w->client, topic, 1, on_settled, &settled), 0);
+    /* subscriptions go out before messages, and the broker keeps the order of both */
     uint32_t before = settled;
-    for (int i = 0; i < 50 && settled == before; i++) {
-        assert_int_equal(bus_client_publish(w->client, topic, "", 0, 1, false), 0);
-        watch_until(w, &settled, before + 1, 100);
-    }
-    assert_true(settled > before);
+    assert_int_equal(bus_client_publish(w->client, topic, "", 0, 1, false), 0);
+    assert_true(watch_until(w, &settled, before + 1, 5000));
 }
 
 struct bus_stats watch_stats(struct watch *w)

@@ -24,7 +24,8 @@ void watch_subscribe(struct watch *w, const char *filter);
 
 /** Step until *value is at least `least`. @return false after timeout_ms */
 bool watch_until(struct watch *w, const uint32_t *value, uint32_t least, int timeout_ms);
-/** Wait until the broker knows all subscriptions: a message to ourselves came back. */
+/** A message to ourselves came back: the broker knows our subscriptions and has sent us all
+ * before. */
 void watch_settle(struct watch *w);
 struct bus_stats watch_stats(struct watch *w);
 
