@@ -66,17 +66,26 @@ struct alert_incident {
     struct alert_signal signal; /* the strongest so far */
 };
 
-/** Called from alert_book_raise and alert_book_step on the same thread. */
+/**
+ * Called from alert_book_raise and alert_book_step on the same thread; must not call the book.
+ * The incident is borrowed for the call. Severity only rises while an incident is open.
+ */
 typedef void (*alert_emit_fn)(void *ctx, enum alert_change change,
                               const struct alert_incident *incident);
 
 struct alert_book;
+/** Takes about open_max × 2 KiB at once, nothing later. @return 0, -EINVAL, -ENOMEM */
 int alert_book_create(struct alert_book **ret_book, const struct alert_config *cfg,
                       alert_emit_fn emit, void *ctx);
+/** Emits nothing. */
 void alert_book_destroy(struct alert_book *book);
-/** Fold a signal in. Bounded work. */
+/**
+ * Fold a signal in. Bounded work. A rise of severity is told at once, the rest at most once per
+ * cool-down. When the book is full, the least severe and oldest incident is cleared for a more
+ * severe one; a signal that finds no room is counted as suppressed.
+ */
 void alert_book_raise(struct alert_book *book, const struct alert_signal *signal);
-/** Clear what has been quiet at dataplane time now_ns. */
+/** Clear what has been quiet at dataplane time now_ns; tell what came during a cool-down. */
 void alert_book_step(struct alert_book *book, atl_ns now_ns);
 uint32_t alert_book_open(const struct alert_book *book);
 uint64_t alert_book_suppressed(const struct alert_book *book);
@@ -85,7 +94,7 @@ uint64_t alert_book_suppressed(const struct alert_book *book);
  * memory. */
 char *alert_format_json(const struct alert_config *cfg, enum alert_change change,
                         const struct alert_incident *incident);
-/** One line for a log or terminal. */
+/** One line for a log or terminal, without control characters, cut where out_bytes ends. */
 void alert_format_line(enum alert_change change, const struct alert_incident *incident, char *out,
                        size_t out_bytes);
 
