@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "dataplane/worker_priv.h"
+
+struct dp_engine {
+    uint32_t workers;
+    struct dp_worker *worker; /* workers of them */
+    pthread_t *threads;
+    uint32_t threads_started;
+    _Atomic bool stop;
+    bool file;
+};
+
+static int open_source(struct dp_source **ret_source, const struct dp_config *cfg,
+                       struct atl_error *err)
+{
+    struct dp_source *source;
+    int r;
+    if (cfg->backend == DP_BACKEND_DPDK)
+        r = dp_source_open_dpdk(&source, cfg, err);
+    else if (cfg->file)
+        r = dp_source_open_file(&source, cfg->device, err);
+    else
+        r = dp_source_open_live(&source, cfg, err);
+    if (r < 0)
+        return r;
+    if (!cfg->pace) {
+        *ret_source = source;
+        return 0;
+    }
+    r = dp_source_open_pace(ret_source, source, cfg->pace_speed);
+    if (r < 0)
+        dp_source_close(source);
+    return r;
+}
+
+static int create_worker(struct dp_worker *w, const struct dp_config *cfg,
+                         const struct atl_hash_key *key, struct atl_error *err)
+{
+    struct dp_source *source;
+    int r = open_source(&source, cfg, err);
+    if (r < 0)
+        return r;
+    r = dp_worker_init(w, source, cfg, key);
+    if (r < 0) {
+        dp_source_close(source);
+        return atl_error_set(err, r, "flows_max: no memory for %u flows (%llu MiB); set it lower",
+                             cfg->flows_max,
+                             (unsigned long long)(dp_config_memory_bytes(cfg) >> 20));
+    }
+    return 0;
+}
+
+int dp_engine_create(struct dp_engine **ret_engine, const struct dp_config *cfg,
+                     struct atl_error *err)
+{
+    int r = dp_config_check(cfg, err);
+    if (r < 0)
+        return r;
+    struct atl_hash_key key;
+    atl_hash_key_init(&key);
+    struct dp_engine *engine = calloc(1, sizeof(*engine));
+    if (engine == NULL)
+        return atl_error_set(err, -ENOMEM, "out of memory");
+    size_t bytes = cfg->workers * sizeof(*engine->worker);
+    engine->file = cfg->file;
+    engine->worker = aligned_alloc(ATL_CACHE_LINE_BYTES, bytes);
+    engine->threads = calloc(cfg->workers, sizeof(*engine->threads));
+    if (engine->worker == NULL || engine->threads == NULL)
+        r = atl_error_set(err, -ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < cfg->workers && r == 0; i++) {
+        r = create_worker(&engine->worker[i], cfg, &key, err);
+        engine->workers += r == 0;
+    }
+    if (r < 0) {
+        dp_engine_destroy(engine);
+        return r;
+    }
+    *ret_engine = engine;
+    return 0;
+}
+
+void dp_engine_destroy(struct dp_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    dp_engine_stop(engine);
+    for (uint32_t i = 0; i < engine->workers; i++)
+        dp_worker_finish(&engine->worker[i]);
+    free(engine->worker);
+    free(engine->threads);
+    free(engine);
+}
+
+struct job {
+    struct dp_worker *worker;
+    const _Atomic bool *stop;
+    pthread_mutex_t lock;
+    pthread_cond_t ready;
+    bool answered;
+    int result;
+    struct atl_error error;
+};
+
+static void answer(struct job *job, int result)
+{
+    pthread_mutex_lock(&job->lock);
+    job->result = result;
+    job->answered = true;
+    pthread_cond_signal(&job->ready);
+    pthread_mutex_unlock(&job->lock);
+}
+
+static void *run(void *arg)
+{
+    struct job *job = arg;
+    struct dp_worker *worker = job->worker;
+    const _Atomic bool *stop = job->stop;
+    struct dp_source *source = worker->source;
+    int r = source->ops->enter != NULL ? source->ops->enter(source, &job->error) : 0;
+    answer(job, r); /* job is gone from here on */
+    if (r < 0)
+        return NULL;
+    dp_worker_run(worker, stop);
+    if (source->ops->leave != NULL)
+        source->ops->leave(source);
+    return NULL;
+}
+
+static int start_thread(struct dp_engine *engine, uint32_t i, struct atl_error *err)
+{
+    struct job job = {.worker = &engine->worker[i], .stop = &engine->stop};
+    pthread_mutex_init(&job.lock, NULL);
+    pthread_cond_init(&job.ready, NULL);
+    int r = -pthread_create(&engine->threads[i], NULL, run, &job);
+    if (r < 0) {
+        r = atl_error_set(err, r, "worker %u: cannot start its thread", i);
+    } else {
+        engine->threads_started++;
+        pthread_mutex_lock(&job.lock);
+        while (!job.answered)
+            pthread_cond_wait(&job.ready, &job.lock);
+        pthread_mutex_unlock(&job.lock);
+        r = job.result;
+        if (r < 0 && err != NULL)
+            *err = job.error;
+    }
+    pthread_cond_destroy(&job.ready);
+    pthread_mutex_destroy(&job.lock);
+    return r;
+}
+
+int dp_engine_start(struct dp_engine *engine, struct atl_error *err)
+{
+    if (engine->threads_started != 0)
+        return atl_error_set(err, -EINVAL, "the engine was started before");
+    int r = 0;
+    for (uint32_t i = 0; i < engine->workers && r == 0; i++)
+        r = start_thread(engine, i, err);
+    if (r < 0)
+        dp_engine_stop(engine);
+    return r;
+}
+
+void dp_engine_stop(struct dp_engine *engine)
+{
+    atomic_store(&engine->stop, true);
+    for (uint32_t i = 0; i < engine->workers; i++)
+        dp_source_cancel(engine->worker[i].source);
+    for (uint32_t i = 0; i < engine->threads_started; i++)
+        pthread_join(engine->threads[i], NULL);
+    engine->threads_started = 0;
+}
+
+enum dp_state dp_engine_step(struct dp_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->workers; i++)
+        if (atomic_load(&engine->worker[i].state) == DP_RUNNING)
+            dp_worker_step(&engine->worker[i]);
+    return dp_engine_state(engine);
+}
+
+enum dp_state dp_engine_state(const struct dp_engine *engine)
+{
+    enum dp_state all = DP_ENDED;
+    for (uint32_t i = 0; i < engine->workers; i++) {
+        int state = atomic_load_explicit(&engine->worker[i].state, memory_order_acquire);
+        if (state == DP_RUNNING)
+            return DP_RUNNING;
+        if (state == DP_FAILED)
+            all = DP_FAILED;
+    }
+    return all;
+}
+
+const char *dp_engine_error(const struct dp_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->workers; i++)
+        if (atomic_load_explicit(&engine->worker[i].state, memory_order_acquire) == DP_FAILED)
+            return engine->worker[i].source->error.text;
+    return "";
+}
+
+uint32_t dp_engine_workers(const struct dp_engine *engine)
+{
+    return engine->workers;
+}
+
+struct atl_ring *dp_engine_ring(struct dp_engine *engine, uint32_t worker)
+{
+    return engine->worker[worker].ring;
+}
+
+atl_ns dp_engine_now_ns(const struct dp_engine *engine)
+{
+    if (!engine->file)
+        return atl_clock_wall_ns();
+    atl_ns now = 0;
+    for (uint32_t i = 0; i < engine->workers; i++) {
+        atl_ns worker = atomic_load_explicit(&engine->worker[i].now_ns, memory_order_relaxed);
+        now = worker > now ? worker : now;
+    }
+    return now;
+}
+
+static void add_worker(struct dp_counters *sum, const struct dp_worker *w)
+{
+    const struct dp_worker_counters *c = &w->counters;
+    sum->received_packets += atl_counter_get(&c->received_packets);
+    sum->received_bytes += atl_counter_get(&c->received_bytes);
+    sum->processed_packets += atl_counter_get(&c->processed_packets);
+    for (size_t i = 0; i < DP_REASON_COUNT; i++)
+        sum->reasons[i] += atl_counter_get(&c->reasons[i]);
+    uint64_t ended = 0;
+    for (size_t i = 0; i <= DP_END_RESOURCES; i++) {
+        uint64_t n = atl_counter_get(&c->flows_by_end[i]);
+        sum->flows_by_end[i] += n;
+        ended += n;
+    }
+    uint64_t created = atl_counter_get(&c->flows_created);
+    sum->flows_created += created;
+    sum->flows_live += created > ended ? created - ended : 0;
+    sum->flows_exported += atl_counter_get(&c->flows_exported);
+    sum->ring_full_records += atl_counter_get(&c->ring_full_records);
+    sum->polls += atl_counter_get(&c->polls);
+    sum->polls_empty += atl_counter_get(&c->polls_empty);
+    if (w->source->ops->dropped != NULL)
+        sum->nic_dropped_packets += w->source->ops->dropped(w->source);
+}
+
+void dp_engine_counters(const struct dp_engine *engine, struct dp_counters *ret_counters)
+{
+    struct dp_counters sum = {0};
+    for (uint32_t i = 0; i < engine->workers; i++)
+        add_worker(&sum, &engine->worker[i]);
+    *ret_counters = sum;
+}
+
+int64_t dp_counters_difference(const struct dp_counters *c)
+{
+    uint64_t accounted = c->processed_packets;
+    for (size_t i = 0; i < DP_REASON_COUNT; i++)
+        accounted += c->reasons[i];
+    return (int64_t)(c->received_packets - accounted);
+}
+
+uint64_t dp_engine_heartbeat(const struct dp_engine *engine, uint32_t worker)
+{
+    uint64_t beats = atl_counter_get(&engine->worker[worker].beat);
+    for (const struct dp_source *s = engine->worker[worker].source; s != NULL; s = s->inner)
+        beats += atl_counter_get(&s->beat);
+    return beats;
+}
+
+const char *dp_engine_describe(const struct dp_engine *engine)
+{
+    return engine->worker[0].source->describe;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/dataplane.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *help;
+} reasons[DP_REASON_COUNT] = {
+#define DP_ROW(id, name, help) {name, help},
+    DP_REASONS(DP_ROW)
+#undef DP_ROW
+};
+
+static const char *const end_reasons[] = {
+    [DP_END_IDLE] = "idle",     [DP_END_ACTIVE] = "active",       [DP_END_CLOSED] = "end",
+    [DP_END_FORCED] = "forced", [DP_END_RESOURCES] = "resources",
+};
+
+static const char *const tunnels[] = {[DP_TUNNEL_NONE] = ""};
+
+const char *dp_reason_name(enum dp_reason reason)
+{
+    return (unsigned)reason < DP_REASON_COUNT ? reasons[reason].name : "unknown";
+}
+
+const char *dp_reason_help(enum dp_reason reason)
+{
+    return (unsigned)reason < DP_REASON_COUNT ? reasons[reason].help : "";
+}
+
+const char *dp_end_reason_name(enum dp_end_reason reason)
+{
+    if ((unsigned)reason >= ATL_ARRAY_LEN(end_reasons) || end_reasons[reason] == NULL)
+        return "unknown";
+    return end_reasons[reason];
+}
+
+const char *dp_tunnel_name(enum dp_tunnel tunnel)
+{
+    return (unsigned)tunnel < ATL_ARRAY_LEN(tunnels) ? tunnels[tunnel] : "unknown";
+}
+
+bool dp_addr_is_v4(const struct dp_addr *addr)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(addr->bytes, prefix, sizeof(prefix)) == 0;
+}
+
+void dp_addr_format(const struct dp_addr *addr, char out[DP_ADDR_TEXT_BYTES])
+{
+    if (dp_addr_is_v4(addr))
+        inet_ntop(AF_INET, addr->bytes + 12, out, DP_ADDR_TEXT_BYTES);
+    else
+        inet_ntop(AF_INET6, addr->bytes, out, DP_ADDR_TEXT_BYTES);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/worker_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dataplane/decode_priv.h"
+#include "dataplane/flow_update_priv.h"
+
+enum {
+    ENDS_MAX = 64,   /* records that one look at the wheel may finish */
+    LOOKS_MAX = 512, /* entries that it may look at */
+    FLUSH_SCAN = 8192,
+};
+
+static_assert((int)DP_BURST + (int)ENDS_MAX <= DP_STEP_RECORDS,
+              "a packet ends at most one flow: its own or the one it evicts");
+
+int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct dp_config *cfg,
+                   const struct atl_hash_key *key)
+{
+    *w = (struct dp_worker){
+        .ring_slots = cfg->ring_records,
+        .timeouts =
+            {
+                [DP_TIMER_IDLE] = cfg->timeout_idle_ns,
+                [DP_TIMER_UDP] = cfg->timeout_udp_ns,
+                [DP_TIMER_HALF_OPEN] = cfg->timeout_half_open_ns,
+                [DP_TIMER_CLOSED] = cfg->timeout_closed_ns,
+            },
+        .timeout_active_ns = cfg->timeout_active_ns,
+    };
+    dp_wheel_init(&w->wheel);
+    atomic_store(&w->state, DP_RUNNING);
+    int r = atl_ring_create(&w->ring, cfg->ring_records, sizeof(struct dp_flow));
+    if (r == 0)
+        r = dp_table_init(&w->table, cfg->flows_max / cfg->workers, key);
+    w->fragments = calloc(1, sizeof(*w->fragments));
+    if (r < 0 || w->fragments == NULL) {
+        dp_worker_finish(w);
+        return -ENOMEM;
+    }
+    w->fragments->key = *key;
+    w->source = source;
+    return 0;
+}
+
+void dp_worker_finish(struct dp_worker *w)
+{
+    dp_source_close(w->source);
+    atl_ring_destroy(w->ring);
+    free(w->fragments);
+    dp_table_finish(&w->table);
+    w->source = NULL;
+    w->ring = NULL;
+    w->fragments = NULL;
+}
+
+/* --- the end of a flow --- */
+
+static void export_flow(struct dp_worker *w, const struct dp_entry *e, enum dp_end_reason reason)
+{
+    atl_counter_add(&w->counters.flows_by_end[reason], 1);
+    struct dp_flow *flow = atl_ring_reserve(w->ring);
+    if (ATL_UNLIKELY(flow == NULL)) {
+        atl_counter_add(&w->counters.ring_full_records, 1);
+        return;
+    }
+    dp_flow_record(e, reason, flow);
+    atl_ring_commit(w->ring);
+    atl_counter_add(&w->counters.flows_exported, 1);
+}
+
+static void remove_flow(struct dp_worker *w, struct dp_entry *e, enum dp_end_reason reason)
+{
+    if (dp_flow_packets(e) != 0)
+        export_flow(w, e, reason);
+    dp_wheel_disarm(&w->wheel, &w->table, e);
+    dp_table_remove(&w->table, e);
+}
+
+/*
+ * The earlier of two deadlines gives the reason, however late one looks: so the records do not
+ * depend on when the wheel comes by.
+ */
+static atl_ns deadline(const struct dp_worker *w, const struct dp_entry *e,
+                       enum dp_end_reason *ret_reason)
+{
+    atl_ns quiet = e->touched_ns + w->timeouts[e->timer];
+    atl_ns active = dp_flow_packets(e) != 0 ? e->born_ns + w->timeout_active_ns : UINT64_MAX;
+    if (e->timer == DP_TIMER_CLOSED)
+        *ret_reason = DP_END_CLOSED;
+    else
+        *ret_reason = active < quiet ? DP_END_ACTIVE : DP_END_IDLE;
+    return active < quiet ? active : quiet;
+}
+
+/* @return true when the flow goes on in a next record */
+static bool end_flow(struct dp_worker *w, struct dp_entry *e, enum dp_end_reason reason)
+{
+    if (reason != DP_END_ACTIVE) {
+        remove_flow(w, e, reason);
+        return false;
+    }
+    export_flow(w, e, reason);
+    dp_flow_restart(e);
+    return true;
+}
+
+static uint32_t expire(struct dp_worker *w)
+{
+    uint32_t ends = 0;
+    for (uint32_t looks = 0; looks < LOOKS_MAX && ends < ENDS_MAX; looks++) {
+        struct dp_entry *e = dp_wheel_next(&w->wheel, &w->table, w->clock_ns);
+        if (e == NULL)
+            break;
+        enum dp_end_reason reason;
+        atl_ns when = deadline(w, e, &reason);
+        if (when <= w->clock_ns) {
+            ends++;
+            if (!end_flow(w, e, reason))
+                continue;
+            when = deadline(w, e, &reason);
+        }
+        dp_wheel_arm(&w->wheel, &w->table, e, when);
+    }
+    return ends;
+}
+
+bool dp_worker_flush(struct dp_worker *w)
+{
+    uint32_t ends = 0;
+    for (uint32_t scanned = 0; w->table.live != 0 && w->flush_at < w->table.capacity; scanned++) {
+        if (scanned == FLUSH_SCAN || ends == ENDS_MAX)
+            return false;
+        struct dp_entry *e = &w->table.entries[w->flush_at++];
+        if (!e->used)
+            continue;
+        enum dp_end_reason reason;
+        if (deadline(w, e, &reason) > w->clock_ns)
+            reason = DP_END_FORCED;
+        remove_flow(w, e, reason);
+        ends++;
+    }
+    return true;
+}
+
+/* --- one packet --- */
+
+/* @return e, or NULL when the packet does not belong to it any more */
+static struct dp_entry *still_open(struct dp_worker *w, struct dp_entry *e,
+                                   const struct dp_packet *p)
+{
+    enum dp_end_reason reason;
+    /* Twice at most: an empty record has no active timeout. */
+    while (deadline(w, e, &reason) <= p->clock_ns)
+        if (!end_flow(w, e, reason))
+            return NULL;
+    if (dp_flow_reopens(e, p)) {
+        remove_flow(w, e, DP_END_CLOSED);
+        return NULL;
+    }
+    return e;
+}
+
+static struct dp_entry *open_flow(struct dp_worker *w, const struct dp_packet *p)
+{
+    struct dp_entry *e = dp_table_insert(&w->table, &p->key, p->hash);
+    if (ATL_UNLIKELY(e == NULL)) {
+        struct dp_entry *victim = dp_table_victim(&w->table, p->hash);
+        if (victim == NULL)
+            return NULL;
+        remove_flow(w, victim, DP_END_RESOURCES);
+        e = dp_table_insert(&w->table, &p->key, p->hash);
+        if (e == NULL)
+            return NULL;
+    }
+    dp_flow_begin(e, p);
+    dp_wheel_arm(&w->wheel, &w->table, e, p->clock_ns + w->timeouts[e->timer]);
+    return e;
+}
+
+static bool process(struct dp_worker *w, const struct dp_packet *p)
+{
+    struct dp_entry *e = dp_table_find(&w->table, &p->key, p->hash);
+    if (e != NULL)
+        e = still_open(w, e, p);
+    if (e == NULL)
+        e = open_flow(w, p);
+    if (e == NULL) {
+        atl_counter_add(&w->counters.reasons[DP_REASON_TABLE_FULL], 1);
+        return false;
+    }
+    if (dp_flow_packets(e) == 0)
+        atl_counter_add(&w->counters.flows_created, 1);
+    uint8_t timer = e->timer;
+    dp_flow_update(e, p);
+    if (e->timer != timer) {
+        /* The new deadline may be earlier than the slot in which the entry waits. */
+        enum dp_end_reason reason;
+        dp_wheel_disarm(&w->wheel, &w->table, e);
+        dp_wheel_arm(&w->wheel, &w->table, e, deadline(w, e, &reason));
+    }
+    return true;
+}
+
+/* --- one burst --- */
+
+static bool decode(struct dp_worker *w, const struct dp_frame *frame, struct dp_packet *packet)
+{
+    if (w->source->file && frame->ts_ns > w->clock_ns)
+        w->clock_ns = frame->ts_ns;
+    enum dp_reason reason = dp_decode_frame(w->fragments, frame, packet);
+    if (reason != DP_DECODED) {
+        atl_counter_add(&w->counters.reasons[reason], 1);
+        return false;
+    }
+    packet->clock_ns = w->clock_ns;
+    packet->hash = dp_table_hash(&w->table, &packet->key);
+    dp_table_prefetch_buckets(&w->table, packet->hash);
+    return true;
+}
+
+/* @return packets in the batch; *ret_seen counts the frames read for it */
+static uint32_t fill_batch(struct dp_worker *w, uint32_t *ret_seen)
+{
+    struct dp_frame frames[DP_BURST];
+    struct dp_source *source = w->source;
+    uint32_t seen = 0, kept = 0;
+    uint64_t bytes = 0;
+    while (seen < DP_BURST) {
+        uint32_t n = source->ops->burst(source, frames, DP_BURST - seen);
+        if (n == 0)
+            break;
+        for (uint32_t i = 0; i < n; i++) {
+            bytes += frames[i].wire;
+            kept += decode(w, &frames[i], &w->batch[kept]);
+        }
+        source->ops->release(source);
+        seen += n;
+    }
+    atl_counter_add(&w->counters.received_packets, seen);
+    atl_counter_add(&w->counters.received_bytes, bytes);
+    *ret_seen = seen;
+    return kept;
+}
+
+static void advance_clock(struct dp_worker *w)
+{
+    atl_ns now_ns = w->source->file ? w->source->clock_ns : atl_clock_mono_ns();
+    if (now_ns > w->clock_ns)
+        w->clock_ns = now_ns;
+}
+
+uint32_t dp_worker_poll(struct dp_worker *w)
+{
+    uint32_t seen, processed = 0;
+    if (!w->source->file)
+        advance_clock(w);
+    uint32_t n = fill_batch(w, &seen);
+    for (uint32_t i = 0; i < n; i++)
+        dp_table_prefetch_entry(&w->table, w->batch[i].hash);
+    for (uint32_t i = 0; i < n; i++)
+        processed += process(w, &w->batch[i]);
+    atl_counter_add(&w->counters.processed_packets, processed);
+    atl_counter_add(&w->counters.polls, 1);
+    if (seen == 0)
+        atl_counter_add(&w->counters.polls_empty, 1);
+    if (w->source->paced)
+        advance_clock(w);
+    uint32_t ends = expire(w);
+    atomic_store_explicit(&w->now_ns, w->clock_ns, memory_order_relaxed);
+    atl_counter_add(&w->beat, 1);
+    return seen + ends;
+}
+
+bool dp_worker_has_room(const struct dp_worker *w)
+{
+    return w->ring_slots - atl_ring_used(w->ring) >= DP_STEP_RECORDS;
+}

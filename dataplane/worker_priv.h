@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker: one source run to completion by one thread, from frame to finished record.
+ *
+ * Nothing is allocated, locked or logged after init.
+ */
+#ifndef DP_WORKER_PRIV_H
+#define DP_WORKER_PRIV_H
+
+#include "dataplane/fragment_priv.h"
+#include "dataplane/source_priv.h"
+#include "dataplane/wheel_priv.h"
+
+#define DP_TIMEOUT_MIN_NS (100 * ATL_NS_PER_MS)
+#define DP_TIMEOUT_MAX_NS (86400 * ATL_NS_PER_S)
+
+/** One poll or one flush step finishes at most this many records. */
+#define DP_STEP_RECORDS 128
+
+/** Written by the worker's thread alone; summed into struct dp_counters by anyone. */
+struct dp_worker_counters {
+    atl_counter received_packets, received_bytes, processed_packets;
+    atl_counter reasons[DP_REASON_COUNT];
+    atl_counter flows_created, flows_exported, ring_full_records;
+    atl_counter flows_by_end[DP_END_RESOURCES + 1];
+    atl_counter polls, polls_empty;
+};
+
+struct dp_worker {
+    _Alignas(ATL_CACHE_LINE_BYTES) struct dp_source *source;
+    struct atl_ring *ring;
+    uint32_t ring_slots;
+    uint32_t flush_at;
+    struct dp_fragments *fragments;
+    struct dp_table table;
+    atl_ns timeouts[DP_TIMERS];
+    atl_ns timeout_active_ns;
+    /* Drives every timeout. Files: latest packet time. Live: monotonic, so that setting the wall
+     * clock ends no flow. */
+    atl_ns clock_ns;
+    bool flushing;
+    struct dp_packet batch[DP_BURST];
+    struct dp_wheel wheel;
+
+    /* What other threads look at. */
+    _Alignas(ATL_CACHE_LINE_BYTES) struct dp_worker_counters counters;
+    atl_counter beat;
+    _Atomic uint64_t now_ns; /* clock_ns as of the last poll */
+    _Atomic int state;       /* enum dp_state */
+};
+
+/**
+ * @param source  the worker's from success on
+ * @return 0, -ENOMEM
+ */
+int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct dp_config *cfg,
+                   const struct atl_hash_key *key);
+void dp_worker_finish(struct dp_worker *w); /* zeroed and half-built are fine */
+
+/** Read and process one burst, then end what has expired. @return packets and records handled */
+ATL_HOT uint32_t dp_worker_poll(struct dp_worker *w);
+/** End some more of the living flows. @return true when none is left */
+bool dp_worker_flush(struct dp_worker *w);
+/** True when the ring can take whatever one poll or flush step finishes. */
+bool dp_worker_has_room(const struct dp_worker *w);
+/** Poll, or flush once the source has ended: one turn of the file road. */
+void dp_worker_step(struct dp_worker *w);
+/** Work until the source ends or *stop; then flush. */
+void dp_worker_run(struct dp_worker *w, const _Atomic bool *stop);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <time.h>
+
+#include "dataplane/worker_priv.h"
+
+enum {
+    SPINS = 64, /* empty polls before the first sleep */
+    SLEEP_MIN_US = 20,
+    SLEEP_MAX_US = 1000,
+    ROOM_US = 200,
+};
+
+/* After a stop: how long a consumer may stand still, and how long all may take. */
+#define STALL_NS (500 * ATL_NS_PER_MS)
+#define STOP_NS  (4 * ATL_NS_PER_S)
+
+static void sleep_us(uint32_t us)
+{
+    struct timespec t = {.tv_nsec = (long)us * 1000};
+    nanosleep(&t, NULL);
+}
+
+static bool is_set(const _Atomic bool *flag)
+{
+    return atomic_load_explicit(flag, memory_order_relaxed);
+}
+
+static void finish(struct dp_worker *w)
+{
+    bool failed = w->source->state == DP_SOURCE_FAILED;
+    atomic_store_explicit(&w->state, failed ? DP_FAILED : DP_ENDED, memory_order_release);
+}
+
+void dp_worker_step(struct dp_worker *w)
+{
+    atl_counter_add(&w->beat, 1);
+    if (!dp_worker_has_room(w))
+        return;
+    if (w->flushing) {
+        if (dp_worker_flush(w))
+            finish(w);
+        return;
+    }
+    uint32_t work = dp_worker_poll(w);
+    w->flushing = w->source->state != DP_SOURCE_OPEN;
+    /* Nothing to do yet: do not let the caller spin. */
+    if (work == 0 && !w->flushing && (w->source->paced || !w->source->file))
+        sleep_us(SLEEP_MAX_US);
+}
+
+/* Polls that find nothing become rarer, so that a quiet edge leaves the core to others. */
+static uint32_t rest(uint32_t empty)
+{
+    if (empty < SPINS)
+        return empty + 1;
+    uint32_t us = SLEEP_MIN_US * (empty - SPINS + 1);
+    sleep_us(us < SLEEP_MAX_US ? us : SLEEP_MAX_US);
+    return us < SLEEP_MAX_US ? empty + 1 : empty;
+}
+
+static void work(struct dp_worker *w, const _Atomic bool *stop)
+{
+    uint32_t empty = 0;
+    while (!is_set(stop) && w->source->state == DP_SOURCE_OPEN) {
+        if (w->source->file && !dp_worker_has_room(w)) {
+            /* A file can wait where a wire cannot. */
+            atl_counter_add(&w->beat, 1);
+            sleep_us(ROOM_US);
+            continue;
+        }
+        empty = dp_worker_poll(w) != 0 ? 0 : rest(empty);
+    }
+}
+
+/* @return false when a stop was asked for and nobody empties the ring in time */
+static bool wait_for_room(struct dp_worker *w, const _Atomic bool *stop, atl_ns *stop_ns)
+{
+    uint32_t used = atl_ring_used(w->ring);
+    atl_ns moved_ns = atl_clock_mono_ns();
+    while (!dp_worker_has_room(w)) {
+        atl_counter_add(&w->beat, 1);
+        sleep_us(ROOM_US);
+        if (!is_set(stop))
+            continue;
+        atl_ns now_ns = atl_clock_mono_ns();
+        uint32_t now_used = atl_ring_used(w->ring);
+        if (*stop_ns == 0)
+            *stop_ns = now_ns;
+        if (now_used != used)
+            moved_ns = now_ns;
+        used = now_used;
+        if (now_ns - moved_ns > STALL_NS || now_ns - *stop_ns > STOP_NS)
+            return false;
+    }
+    return true;
+}
+
+void dp_worker_run(struct dp_worker *w, const _Atomic bool *stop)
+{
+    atl_ns stop_ns = 0;
+    bool wait = true;
+    work(w, stop);
+    do {
+        wait = wait && wait_for_room(w, stop, &stop_ns);
+        atl_counter_add(&w->beat, 1);
+    } while (!dp_worker_flush(w));
+    finish(w);
+}
