@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DPDK's environment exists once per process, so its tests have a program of their own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sched.h>
+
+#include "tests/dataplane/replay.h"
+
+enum { PACKETS = 20000 };
+
+static char path[256];
+static struct replay a, b;
+
+static int need_dpdk(void **state)
+{
+    (void)state;
+    if (dp_has_dpdk())
+        return 0;
+    print_message("skipped: this build has no DPDK\n");
+    skip();
+    return -1;
+}
+
+static struct dp_config config(char device[300], const char *file)
+{
+    struct dp_config cfg;
+    dp_config_default(&cfg);
+    snprintf(device, 300, "net_pcap0,rx_pcap=%s", file);
+    cfg.backend = DP_BACKEND_DPDK;
+    cfg.device = device;
+    cfg.file = true;
+    cfg.flows_max = 4096;
+    return cfg;
+}
+
+static void both_backends_give_the_same_records(void **state)
+{
+    (void)state;
+    char device[300];
+    struct dp_config cfg = config(device, path);
+    assert_int_equal(replay(&a, &cfg, false), 0);
+    assert_int_equal(a.state, DP_ENDED);
+    assert_true(replay_balanced(&a));
+    assert_int_equal(a.counters.received_packets, PACKETS);
+    assert_int_equal(a.counters.nic_dropped_packets, 0);
+    replay_sort(&a);
+
+    struct dp_config plain = cfg;
+    plain.backend = DP_BACKEND_PCAP;
+    plain.device = path;
+    assert_int_equal(replay(&b, &plain, false), 0);
+    replay_sort(&b);
+    assert_int_equal(a.count, b.count);
+    for (uint32_t i = 0; i < a.count; i++)
+        assert_memory_equal(&a.records[i], &b.records[i], sizeof(a.records[i]));
+    assert_memory_equal(a.counters.reasons, b.counters.reasons, sizeof(a.counters.reasons));
+}
+
+static void paced_in_a_thread(void **state)
+{
+    (void)state;
+    char device[300];
+    cpu_set_t before, after;
+    struct dp_config cfg = config(device, path);
+    CPU_ZERO(&before);
+    CPU_ZERO(&after);
+    assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+    cfg.pace = true;
+    cfg.pace_speed = 100;
+    atl_ns start = atl_clock_mono_ns();
+    assert_int_equal(replay(&b, &cfg, true), 0);
+    assert_true(atl_clock_mono_ns() - start >= 190 * ATL_NS_PER_MS);
+    assert_int_equal(b.state, DP_ENDED);
+    assert_true(replay_balanced(&b));
+    replay_sort(&b);
+    assert_int_equal(a.count, b.count);
+    assert_memory_equal(a.records, b.records, a.count * sizeof(a.records[0]));
+    assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+    assert_true(CPU_EQUAL(&before, &after));
+}
+
+static void expect_line(const struct dp_config *cfg, int code, const char *part)
+{
+    struct dp_engine *engine = NULL;
+    struct atl_error err = {""};
+    assert_int_equal(dp_engine_create(&engine, cfg, &err), code);
+    assert_null(engine);
+    if (strstr(err.text, part) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", part, err.text);
+}
+
+static void each_mistake_gives_one_line(void **state)
+{
+    (void)state;
+    char device[300];
+    struct dp_config cfg = config(device, "/nowhere/a.pcap");
+    expect_line(&cfg, -ENOENT, "/nowhere/a.pcap");
+    cfg = config(device, "/tmp/a,b.pcap");
+    expect_line(&cfg, -EINVAL, "comma");
+    cfg.file = false;
+    cfg.device = "0000:ff:1f.7";
+    expect_line(&cfg, -ENOENT, "no such port");
+    cfg.device = "net_no_such_driver0";
+    expect_line(&cfg, -EIO, "net_no_such_driver0");
+}
+
+static void two_ports_at_once(void **state)
+{
+    (void)state;
+    char first[300], second[300];
+    struct dp_config cfg = config(first, path), other = cfg;
+    struct dp_engine *one, *two;
+    assert_int_equal(dp_engine_create(&one, &cfg, NULL), 0);
+    expect_line(&cfg, -EINVAL, "already captures");
+    snprintf(second, sizeof(second), "net_pcap1,rx_pcap=%s", path);
+    other.device = second;
+    assert_int_equal(dp_engine_create(&two, &other, NULL), 0);
+    dp_engine_destroy(one);
+    dp_engine_destroy(two);
+}
+
+int main(void)
+{
+    if (atl_base_init() < 0)
+        return 1;
+    replay_path(path, "dpdk.pcap");
+    replay_write(path, PACKETS);
+#define WITH_DPDK(f) cmocka_unit_test_setup(f, need_dpdk)
+    const struct CMUnitTest tests[] = {
+        WITH_DPDK(both_backends_give_the_same_records),
+        WITH_DPDK(paced_in_a_thread),
+        WITH_DPDK(each_mistake_gives_one_line),
+        WITH_DPDK(two_ports_at_once),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    return failed;
+}
