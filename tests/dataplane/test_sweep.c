@@ -19,7 +19,7 @@ static DIR *open_folder(const char *name, char out[512])
     snprintf(out, 512, "%s/%s", data != NULL ? data : "", name);
     DIR *folder = data != NULL ? opendir(out) : NULL;
     if (folder == NULL)
-        print_message("skipped: no captures at %s\n", out);
+        print_message("# skipped: no captures at %s\n", out);
     return folder;
 }
 
