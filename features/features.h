@@ -58,6 +58,7 @@ double feat_unscale(const struct feat_column *column, float x);
 enum feat_role { FEAT_SOURCE, FEAT_TARGET };
 
 struct feat_host_config {
+    uint64_t seed; /* of the distinct-count hash: 0 = fresh and secret (live), else repeatable */
     uint32_t hosts_max; /* tracked (address, role) pairs, 64 … 2^22; the longest idle is evicted */
     atl_ns window_ns;   /* length of a window */
     atl_ns step_ns;     /* a window is also looked at every step before it closes */
@@ -73,7 +74,9 @@ struct feat_host_row {
     bool closed;              /* the window ended (else: a look at the running window) */
     atl_ns first_ns, last_ns; /* first and last flow in the window */
     uint32_t flows;
-    struct dp_flow sample; /* a typical flow of the window, for the alert's 5-tuple */
+    uint32_t peers;        /* distinct addresses on the other side, estimated */
+    uint64_t packets;      /* both directions */
+    struct dp_flow sample; /* the window's latest flow, for the alert's 5-tuple */
     float raw[FEAT_COLUMNS_MAX];
 };
 
@@ -91,6 +94,14 @@ uint32_t feat_hosts_take(struct feat_hosts *hosts, atl_ns now_ns, bool flush,
                          struct feat_host_row *rows, uint32_t n);
 uint64_t feat_hosts_evicted(const struct feat_hosts *hosts);
 uint32_t feat_hosts_used(const struct feat_hosts *hosts);
+
+/* --- identifiers --- */
+
+#define FEAT_COMMUNITY_ID_BYTES 40
+/** Community ID v1, seed 0 (github.com/corelight/community-id-spec): "1:" + base64(SHA-1). */
+void feat_community_id(const struct dp_flow *flow, char out[FEAT_COMMUNITY_ID_BYTES]);
+/** "TCP", "UDP", "ICMP", "ICMPv6", "SCTP", "ESP", "GRE" or the number. */
+void feat_proto_name(uint8_t proto, char out[12]);
 
 /* --- text exports --- */
 

@@ -44,6 +44,8 @@ int learn_model_create(struct learn_model **ret_model, const struct learn_shape 
 int learn_model_from_params(struct learn_model **ret_model, const struct learn_shape *shape,
                             const float *params, struct atl_error *err);
 void learn_model_destroy(struct learn_model *model); /* NULL is fine */
+/** A twin, calibration and origin included. @return 0, -ENOMEM */
+int learn_model_copy(struct learn_model **ret_model, const struct learn_model *model);
 
 const struct learn_shape *learn_model_shape(const struct learn_model *model);
 /** learn_shape_params floats, valid as long as the model. */

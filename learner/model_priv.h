@@ -37,8 +37,6 @@ struct learn_model {
 /** Borrowed view of layer l; valid as long as params. */
 struct learn_dense learn_layer(const struct learn_layout *layout, const float *params, uint32_t l);
 
-/** A copy that its maker may still fill in before it is shared. */
-int learn_model_copy(struct learn_model **ret_model, const struct learn_model *model);
 /** Printable ASCII of at most 31 bytes. */
 bool learn_origin_ok(const char *origin);
 /** error_scale from error_mean; the model counts as calibrated from here on. */

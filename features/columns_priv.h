@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The columns of both views, once: X(id, name, unit, scale, top, step, formula, source).
+ * The order is the order of the vector. The first four flow columns repeat fixed columns of the
+ * export.
+ */
+#ifndef FEAT_COLUMNS_PRIV_H
+#define FEAT_COLUMNS_PRIV_H
+
+#define SRC_FLOW "flow record"
+#define SRC_CIC  "CICFlowMeter, corrected"
+#define SRC_HOST "host window"
+
+#define FLOW_COLUMNS(X)                                                                            \
+    X(PACKETS_FWD, "packets_fwd", "packets", LOG, 1e6, 1, "packets of the initiator", SRC_FLOW)    \
+    X(PACKETS_BWD, "packets_bwd", "packets", LOG, 1e6, 1, "packets of the responder", SRC_FLOW)    \
+    X(BYTES_FWD, "bytes_fwd", "bytes", LOG, 1e9, 100, "sum of IP packet lengths, initiator",       \
+      SRC_FLOW)                                                                                    \
+    X(BYTES_BWD, "bytes_bwd", "bytes", LOG, 1e9, 100, "sum of IP packet lengths, responder",       \
+      SRC_FLOW)                                                                                    \
+    X(DURATION, "duration", "s", LOG, 3600, 1e-3, "last packet minus first packet", SRC_FLOW)      \
+    X(PAYLOAD_FWD, "payload_fwd", "bytes", LOG, 1e9, 100, "bytes above the transport header",      \
+      SRC_CIC)                                                                                     \
+    X(PAYLOAD_BWD, "payload_bwd", "bytes", LOG, 1e9, 100, "bytes above the transport header",      \
+      SRC_CIC)                                                                                     \
+    X(SIZE_MEAN_FWD, "size_mean_fwd", "bytes", LINEAR, 1500, 1, "mean IP packet length", SRC_CIC)  \
+    X(SIZE_MEAN_BWD, "size_mean_bwd", "bytes", LINEAR, 1500, 1, "mean IP packet length", SRC_CIC)  \
+    X(SIZE_STD_FWD, "size_std_fwd", "bytes", LINEAR, 750, 1, "standard deviation, n - 1", SRC_CIC) \
+    X(SIZE_STD_BWD, "size_std_bwd", "bytes", LINEAR, 750, 1, "standard deviation, n - 1", SRC_CIC) \
+    X(SIZE_MIN_FWD, "size_min_fwd", "bytes", LINEAR, 1500, 1, "shortest IP packet", SRC_CIC)       \
+    X(SIZE_MIN_BWD, "size_min_bwd", "bytes", LINEAR, 1500, 1, "shortest IP packet", SRC_CIC)       \
+    X(SIZE_MAX_FWD, "size_max_fwd", "bytes", LINEAR, 1500, 1, "longest IP packet", SRC_CIC)        \
+    X(SIZE_MAX_BWD, "size_max_bwd", "bytes", LINEAR, 1500, 1, "longest IP packet", SRC_CIC)        \
+    X(IAT_MEAN, "iat_mean", "s", LOG, 60, 1e-4, "mean gap between packets", SRC_CIC)               \
+    X(IAT_STD, "iat_std", "s", LOG, 60, 1e-4, "standard deviation of gaps, n - 1", SRC_CIC)        \
+    X(IAT_MAX, "iat_max", "s", LOG, 60, 1e-4, "longest gap between packets", SRC_CIC)              \
+    X(IAT_MEAN_FWD, "iat_mean_fwd", "s", LOG, 60, 1e-4, "mean gap, initiator", SRC_CIC)            \
+    X(IAT_MEAN_BWD, "iat_mean_bwd", "s", LOG, 60, 1e-4, "mean gap, responder", SRC_CIC)            \
+    X(IAT_STD_FWD, "iat_std_fwd", "s", LOG, 60, 1e-4, "deviation of gaps, initiator", SRC_CIC)     \
+    X(IAT_STD_BWD, "iat_std_bwd", "s", LOG, 60, 1e-4, "deviation of gaps, responder", SRC_CIC)     \
+    X(PACKETS_PER_S, "packets_per_s", "packets/s", LOG, 1e5, 0.1,                                  \
+      "packets / duration, one second at least", SRC_CIC)                                          \
+    X(BYTES_PER_S, "bytes_per_s", "bytes/s", LOG, 1e8, 10,                                         \
+      "bytes / duration, one second at least", SRC_CIC)                                            \
+    X(PACKETS_BWD_SHARE, "packets_bwd_share", "1", LINEAR, 1, 1, "responder's share of packets",   \
+      SRC_FLOW)                                                                                    \
+    X(BYTES_BWD_SHARE, "bytes_bwd_share", "1", LINEAR, 1, 1, "responder's share of bytes",         \
+      SRC_FLOW)                                                                                    \
+    X(SYN_FWD, "syn_fwd", "packets", LOG, 10, 1, "packets with SYN, initiator", SRC_CIC)           \
+    X(SYN_BWD, "syn_bwd", "packets", LOG, 10, 1, "packets with SYN, responder", SRC_CIC)           \
+    X(FIN_FWD, "fin_fwd", "packets", LOG, 10, 1, "packets with FIN, initiator", SRC_CIC)           \
+    X(FIN_BWD, "fin_bwd", "packets", LOG, 10, 1, "packets with FIN, responder", SRC_CIC)           \
+    X(RST_FWD, "rst_fwd", "packets", LOG, 10, 1, "packets with RST, initiator", SRC_CIC)           \
+    X(RST_BWD, "rst_bwd", "packets", LOG, 10, 1, "packets with RST, responder", SRC_CIC)           \
+    X(PSH_FWD, "psh_share_fwd", "1", LINEAR, 1, 1, "share of packets with PSH, initiator",         \
+      SRC_CIC)                                                                                     \
+    X(PSH_BWD, "psh_share_bwd", "1", LINEAR, 1, 1, "share of packets with PSH, responder",         \
+      SRC_CIC)                                                                                     \
+    X(DATA_FWD, "data_share_fwd", "1", LINEAR, 1, 1, "share of packets with payload, initiator",   \
+      SRC_CIC)                                                                                     \
+    X(DATA_BWD, "data_share_bwd", "1", LINEAR, 1, 1, "share of packets with payload, responder",   \
+      SRC_CIC)                                                                                     \
+    X(WINDOW_FWD, "window_init_fwd", "bytes", LOG, 65535, 1024,                                    \
+      "TCP window of the first packet, unscaled", SRC_CIC)                                         \
+    X(WINDOW_BWD, "window_init_bwd", "bytes", LOG, 65535, 1024,                                    \
+      "TCP window of the first packet, unscaled", SRC_CIC)                                         \
+    X(ONE_WAY, "one_way", "1", LINEAR, 1, 1, "1 when the responder sent nothing", SRC_FLOW)        \
+    X(TCP, "tcp", "1", LINEAR, 1, 1, "1 for TCP", SRC_FLOW)                                        \
+    X(UDP, "udp", "1", LINEAR, 1, 1, "1 for UDP", SRC_FLOW)                                        \
+    X(ICMP, "icmp", "1", LINEAR, 1, 1, "1 for ICMP and ICMPv6", SRC_FLOW)                          \
+    X(PORT_SYSTEM, "port_system", "1", LINEAR, 1, 1, "1 when the responder's port is below 1024",  \
+      "RFC 6335")                                                                                  \
+    X(PORT_WEB, "port_web", "1", LINEAR, 1, 1, "1 for ports 80, 443, 8080, 8443", "RFC 6335")      \
+    X(PORT_DNS, "port_dns", "1", LINEAR, 1, 1, "1 for port 53", "RFC 6335")
+
+#define HOST_COLUMNS(X)                                                                            \
+    X(ROLE_TARGET, "role_target", "1", LINEAR, 1, 1, "1 as responder, 0 as initiator", SRC_HOST)   \
+    X(FLOWS, "flows", "flows", LOG, 1e5, 1, "flows in the window", SRC_HOST)                       \
+    X(PEERS, "peers", "hosts", LOG, 1e4, 1, "distinct addresses on the other side", SRC_HOST)      \
+    X(PORTS, "ports", "ports", LOG, 1e4, 1, "distinct responder ports", SRC_HOST)                  \
+    X(PACKETS_OUT, "packets_out", "packets", LOG, 1e6, 10, "packets this host sent", SRC_HOST)     \
+    X(PACKETS_IN, "packets_in", "packets", LOG, 1e6, 10, "packets this host received", SRC_HOST)   \
+    X(BYTES_OUT, "bytes_out", "bytes", LOG, 1e9, 1000, "IP bytes this host sent", SRC_HOST)        \
+    X(BYTES_IN, "bytes_in", "bytes", LOG, 1e9, 1000, "IP bytes this host received", SRC_HOST)      \
+    X(HALF_OPEN, "half_open", "flows", LOG, 1e4, 1, "TCP flows whose SYN was never answered",      \
+      SRC_HOST)                                                                                    \
+    X(REFUSED, "refused", "flows", LOG, 1e4, 1, "TCP flows answered by nothing but RST", SRC_HOST) \
+    X(UNANSWERED, "unanswered", "flows", LOG, 1e4, 1, "other flows with no answer", SRC_HOST)      \
+    X(HALF_OPEN_RATIO, "half_open_ratio", "1", LINEAR, 1, 1, "half_open / (TCP flows + 4)",        \
+      SRC_HOST)                                                                                    \
+    X(FAILED_RATIO, "failed_ratio", "1", LINEAR, 1, 1,                                             \
+      "(half_open + refused + unanswered) / (flows + 4)", SRC_HOST)                                \
+    X(PEERS_PER_FLOW, "peers_per_flow", "1", LINEAR, 1, 1, "peers / flows", SRC_HOST)              \
+    X(PORTS_PER_FLOW, "ports_per_flow", "1", LINEAR, 1, 1, "ports / flows", SRC_HOST)              \
+    X(FLOWS_PER_S, "flows_per_s", "flows/s", LOG, 1e4, 0.1,                                        \
+      "flows / time since the window began, one second at least", SRC_HOST)                        \
+    X(PACKETS_PER_S, "packets_per_s", "packets/s", LOG, 1e6, 1,                                    \
+      "packets / time since the window began, one second at least", SRC_HOST)                      \
+    X(PACKETS_PER_FLOW, "packets_per_flow", "packets", LOG, 1e4, 1, "mean packets per flow",       \
+      SRC_HOST)                                                                                    \
+    X(SIZE_MEAN_OUT, "size_mean_out", "bytes", LINEAR, 1500, 1, "mean length of packets sent",     \
+      SRC_HOST)                                                                                    \
+    X(BYTES_OUT_SHARE, "bytes_out_share", "1", LINEAR, 1, 1, "bytes_out / all bytes", SRC_HOST)    \
+    X(TCP_SHARE, "tcp_share", "1", LINEAR, 1, 1, "share of TCP flows", SRC_HOST)                   \
+    X(UDP_SHARE, "udp_share", "1", LINEAR, 1, 1, "share of UDP flows", SRC_HOST)                   \
+    X(ICMP_SHARE, "icmp_share", "1", LINEAR, 1, 1, "share of ICMP flows", SRC_HOST)                \
+    X(DNS_SHARE, "dns_share", "1", LINEAR, 1, 1, "share of flows to port 53", SRC_HOST)            \
+    X(SMALL_SHARE, "small_share", "1", LINEAR, 1, 1, "share of flows of three packets or fewer",   \
+      SRC_HOST)
+
+#define FLOW_ENUM(id, ...) FLOW_##id,
+#define HOST_ENUM(id, ...) HOST_##id,
+enum flow_column { FLOW_COLUMNS(FLOW_ENUM) FLOW_COLUMN_COUNT };
+enum host_column { HOST_COLUMNS(HOST_ENUM) HOST_COLUMN_COUNT };
+#undef FLOW_ENUM
+#undef HOST_ENUM
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "features/columns_priv.h"
+#include "features/features.h"
+
+#include <math.h>
+#include <netinet/in.h>
+
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
+
+/* Sample standard deviation from integer sums; rounding may push the difference below zero. */
+static double deviation(double n, double sum, double sum_sq)
+{
+    if (n < 2)
+        return 0;
+    double v = (sum_sq - sum * sum / n) / (n - 1);
+    return v > 0 ? sqrt(v) : 0;
+}
+
+static double seconds(atl_ns from, atl_ns to)
+{
+    return to > from ? (double)(to - from) * 1e-9 : 0;
+}
+
+struct dir_columns {
+    enum flow_column packets, bytes, payload, size_mean, size_std, size_min, size_max;
+    enum flow_column iat_mean, iat_std, syn, fin, rst, psh, data, window;
+};
+
+static const struct dir_columns fwd_columns = {
+    FLOW_PACKETS_FWD,  FLOW_BYTES_FWD,    FLOW_PAYLOAD_FWD,  FLOW_SIZE_MEAN_FWD, FLOW_SIZE_STD_FWD,
+    FLOW_SIZE_MIN_FWD, FLOW_SIZE_MAX_FWD, FLOW_IAT_MEAN_FWD, FLOW_IAT_STD_FWD,   FLOW_SYN_FWD,
+    FLOW_FIN_FWD,      FLOW_RST_FWD,      FLOW_PSH_FWD,      FLOW_DATA_FWD,      FLOW_WINDOW_FWD,
+};
+static const struct dir_columns bwd_columns = {
+    FLOW_PACKETS_BWD,  FLOW_BYTES_BWD,    FLOW_PAYLOAD_BWD,  FLOW_SIZE_MEAN_BWD, FLOW_SIZE_STD_BWD,
+    FLOW_SIZE_MIN_BWD, FLOW_SIZE_MAX_BWD, FLOW_IAT_MEAN_BWD, FLOW_IAT_STD_BWD,   FLOW_SYN_BWD,
+    FLOW_FIN_BWD,      FLOW_RST_BWD,      FLOW_PSH_BWD,      FLOW_DATA_BWD,      FLOW_WINDOW_BWD,
+};
+
+static void fill_dir(const struct dp_dir *d, const struct dir_columns *c, float *raw)
+{
+    double n = (double)d->packets, bytes = (double)d->bytes;
+    double span_us = seconds(d->first_ns, d->last_ns) * 1e6;
+    raw[c->packets] = (float)n;
+    raw[c->bytes] = (float)bytes;
+    raw[c->payload] = (float)d->payload_bytes;
+    raw[c->size_mean] = (float)ratio(bytes, n);
+    raw[c->size_std] = (float)deviation(n, bytes, (double)d->size_sq);
+    raw[c->size_min] = (float)d->size_min;
+    raw[c->size_max] = (float)d->size_max;
+    raw[c->iat_mean] = (float)(ratio(span_us, n - 1) * 1e-6);
+    raw[c->iat_std] = (float)(deviation(n - 1, span_us, (double)d->iat_sq_us2) * 1e-6);
+    raw[c->syn] = d->flags[DP_SYN];
+    raw[c->fin] = d->flags[DP_FIN];
+    raw[c->rst] = d->flags[DP_RST];
+    raw[c->psh] = (float)ratio(d->flags[DP_PSH], n);
+    raw[c->data] = (float)ratio(d->payload_packets, n);
+    raw[c->window] = d->window_init;
+}
+
+static bool is_web(uint16_t port)
+{
+    return port == 80 || port == 443 || port == 8080 || port == 8443;
+}
+
+static void fill_service(const struct dp_flow *f, float *raw)
+{
+    bool ports = f->proto != IPPROTO_ICMP && f->proto != IPPROTO_ICMPV6;
+    raw[FLOW_ONE_WAY] = f->bwd.packets == 0;
+    raw[FLOW_TCP] = f->proto == IPPROTO_TCP;
+    raw[FLOW_UDP] = f->proto == IPPROTO_UDP;
+    raw[FLOW_ICMP] = !ports;
+    raw[FLOW_PORT_SYSTEM] = ports && f->dst_port > 0 && f->dst_port < 1024;
+    raw[FLOW_PORT_WEB] = ports && is_web(f->dst_port);
+    raw[FLOW_PORT_DNS] = ports && f->dst_port == 53;
+}
+
+void feat_flow_vector(const struct dp_flow *f, float *raw)
+{
+    fill_dir(&f->fwd, &fwd_columns, raw);
+    fill_dir(&f->bwd, &bwd_columns, raw);
+    fill_service(f, raw);
+
+    double packets = (double)(f->fwd.packets + f->bwd.packets);
+    double bytes = (double)(f->fwd.bytes + f->bwd.bytes);
+    double duration = seconds(f->first_ns, f->last_ns);
+    /* below a second a rate says more about the clock than about the flow */
+    double at_least = duration > 1 ? duration : 1;
+    raw[FLOW_DURATION] = (float)duration;
+    raw[FLOW_IAT_MEAN] = (float)ratio(duration, packets - 1);
+    raw[FLOW_IAT_STD] =
+        (float)(deviation(packets - 1, duration * 1e6, (double)f->iat_sq_us2) * 1e-6);
+    raw[FLOW_IAT_MAX] = (float)(f->iat_max_us * 1e-6);
+    raw[FLOW_PACKETS_PER_S] = (float)(packets / at_least);
+    raw[FLOW_BYTES_PER_S] = (float)(bytes / at_least);
+    raw[FLOW_PACKETS_BWD_SHARE] = (float)ratio((double)f->bwd.packets, packets);
+    raw[FLOW_BYTES_BWD_SHARE] = (float)ratio((double)f->bwd.bytes, bytes);
+}
