@@ -4,9 +4,9 @@
  *
  * Any thread may publish: it copies into a bounded queue and returns. A window of at most 16
  * messages is in flight at the library (never a burst: Paho slows to 27 msg/s beyond the broker's
- * receive maximum) and is refilled from the delivery callback. Received messages and connection
- * changes wait in a bounded queue until the owner calls bus_client_step, so that handlers run on
- * the owner's thread.
+ * receive maximum) and is refilled, by a thread of the client's own, as deliveries come in.
+ * Received messages and connection changes wait in a bounded queue until the owner calls
+ * bus_client_step, so that handlers run on the owner's thread.
  */
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
@@ -87,7 +87,8 @@ int bus_client_publish(struct bus_client *client, const char *topic, const void 
 
 /** Becomes readable when bus_client_step has work. For epoll. */
 int bus_client_fd(const struct bus_client *client);
-/** Dispatch at most 64 events and messages. @return how many */
+/** Dispatch at most 64 events and messages. Handlers may publish and subscribe, but not destroy.
+ * @return how many */
 uint32_t bus_client_step(struct bus_client *client);
 
 /** published = delivered + dropped + rejected + queued + in_flight, at every moment. */

@@ -23,6 +23,11 @@ static void on_connected(void *ctx, MQTTAsync_successData5 *data)
     c->up_since_ns = atl_clock_mono_ns();
     c->connects++;
     c->packet_max = property(&data->properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE);
+    /* absent means yes (§3.2.2.3.12) */
+    c->names_subscriptions =
+        !MQTTProperties_hasProperty(&data->properties,
+                                    MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE) ||
+        property(&data->properties, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE) != 0;
     /* One below the broker's limit: at the limit Paho sleeps for up to a second. */
     c->window.size = BUS_WINDOW_MAX;
     if (receive_max != 0 && receive_max <= BUS_WINDOW_MAX)

@@ -51,6 +51,7 @@ struct bus_client {
     char lost_why[BUS_LINE_BYTES];
     bool lost_needs_probe;
     char last_line[BUS_LINE_BYTES]; /* not said twice in a row */
+    bool names_subscriptions;       /* the broker takes subscription identifiers */
     uint32_t packet_max;            /* the broker's; 0 = no limit */
     atl_ns up_since_ns;
     struct bus_window window;

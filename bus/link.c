@@ -135,7 +135,8 @@ static void ask(struct bus_client *c, struct bus_subscription *s, uint32_t id)
 {
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
     bus_callbacks_subscribe(s, &options);
-    add_property(&options.properties, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIER, id);
+    if (id != 0)
+        add_property(&options.properties, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIER, id);
     int r = MQTTAsync_subscribe(c->paho, s->filter, s->qos, &options);
     MQTTProperties_free(&options.properties);
     if (r != MQTTASYNC_SUCCESS)
@@ -165,7 +166,7 @@ static void send_one(struct bus_client *c, struct bus_out *m)
 struct work {
     enum { WORK_STOP, WORK_LOST, WORK_CONNECT, WORK_SUBSCRIBE, WORK_SEND } kind;
     struct bus_subscription *subscription;
-    uint32_t subscription_id;
+    uint32_t subscription_id; /* 0 = none */
     struct bus_out *message;
 };
 
@@ -176,7 +177,9 @@ static bool next_subscription(struct bus_client *c, struct work *work)
         if (s->asked)
             continue;
         s->asked = true;
-        *work = (struct work){.kind = WORK_SUBSCRIBE, .subscription = s, .subscription_id = i + 1};
+        *work = (struct work){.kind = WORK_SUBSCRIBE,
+                              .subscription = s,
+                              .subscription_id = c->names_subscriptions ? i + 1 : 0};
         return true;
     }
     return false;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "signal.h"
+#include "samples.h"
 
 static struct alert_incident make_incident(void)
 {

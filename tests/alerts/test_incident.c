@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "signal.h"
+#include "samples.h"
 
 struct seen {
     uint32_t n, raised, updated, cleared;

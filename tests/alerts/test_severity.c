@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "alerts/severity_priv.h"
-#include "signal.h"
+#include "samples.h"
 
 static void table(void **state)
 {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "broker.h"
+#include "bus/client_priv.h"
 #include "watch.h"
 
 static struct broker broker;
@@ -39,7 +40,7 @@ static int stop(void **state)
 static void open_client(struct watch *w, const char *id)
 {
     if (!broker_installed()) {
-        print_message("mosquitto is not installed\n");
+        print_message("# mosquitto is not installed\n");
         skip();
     }
     struct bus_config cfg = watch_config(broker.url, id);
@@ -135,6 +136,28 @@ static void each_handler_once(void **state)
     watch_close(&w, 0);
 }
 
+/* Copies as other brokers and earlier sessions may send them. */
+static void filters_decide_when_the_broker_does_not(void **state)
+{
+    (void)state;
+    struct watch w;
+    open_client(&w, "filters");
+    struct watch second = {.client = w.client};
+    watch_subscribe(&w, "fd/#");
+    watch_subscribe(&second, "fd/+/b");
+    struct bus_inbox *inbox = &w.client->inbox;
+    bus_inbox_push_message(inbox, "fd/a/b", "", 0, false, 0); /* names none: both */
+    bus_inbox_push_message(inbox, "fd/a/b", "", 0, false, 1); /* names the first */
+    bus_inbox_push_message(inbox, "fd/a/c", "", 0, false, 2); /* names one that does not match */
+    bus_inbox_push_message(inbox, "else", "", 0, false, 3);
+    assert_true(watch_until(&w, &w.messages, 3, 1000));
+    while (bus_client_step(w.client) > 0)
+        ;
+    assert_int_equal(w.messages, 3);
+    assert_int_equal(second.messages, 1);
+    watch_close(&w, 0);
+}
+
 static void many_and_fast(void **state)
 {
     (void)state;
@@ -156,7 +179,7 @@ static void many_and_fast(void **state)
     double s = (double)(atl_clock_mono_ns() - begin) / 1e9;
     assert_int_equal(to.in_order, COUNT);
     assert_int_equal(to.payload_bytes, COUNT * BYTES);
-    print_message("%d messages of %d bytes in %.3f s: %.0f msg/s\n", COUNT, BYTES, s, COUNT / s);
+    print_message("# %d messages of %d bytes in %.3f s: %.0f msg/s\n", COUNT, BYTES, s, COUNT / s);
     assert_true(s < 5); /* one stall of Paho's send thread already costs a second */
     watch_close(&from, ATL_NS_PER_S);
     watch_close(&to, 0);
@@ -238,16 +261,33 @@ static void drain_says_good_bye(void **state)
     watch_close(&w, 0);
 }
 
+/* While it resolves, connects, subscribes, sends: no callback may come after destroy. */
+static void destroy_at_any_moment(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        struct watch w;
+        open_client(&w, "brief");
+        watch_subscribe(&w, "brief/#");
+        for (int k = 0; k < 100; k++)
+            publish(&w, "brief/x", "x", k % 2, false);
+        watch_until(&w, &w.messages, 1000, i * 16);
+        watch_close(&w, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
         cmocka_unit_test(refuses_what_cannot_go),
         cmocka_unit_test(each_handler_once),
+        cmocka_unit_test(filters_decide_when_the_broker_does_not),
         cmocka_unit_test(many_and_fast),
         cmocka_unit_test(any_thread_may_publish),
         cmocka_unit_test(step_is_bounded),
         cmocka_unit_test(drain_says_good_bye),
+        cmocka_unit_test(destroy_at_any_moment),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

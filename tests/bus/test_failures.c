@@ -39,7 +39,7 @@ static int finish(void **state)
 static void need_broker(struct broker *b, const char *extra)
 {
     if (!broker_installed()) {
-        print_message("mosquitto is not installed\n");
+        print_message("# mosquitto is not installed\n");
         skip();
     }
     assert_true(broker_start(b, extra));
@@ -198,7 +198,7 @@ static void small_receive_maximum(void **state)
     atl_ns begin = atl_clock_mono_ns();
     bus_client_destroy(w.client, 5 * ATL_NS_PER_S);
     double s = (double)(atl_clock_mono_ns() - begin) / 1e9;
-    print_message("500 messages with a receive maximum of 3 in %.3f s\n", s);
+    print_message("# 500 messages with a receive maximum of 3 in %.3f s\n", s);
     assert_true(s < 2);
 }
 
@@ -280,7 +280,7 @@ static void subscription_refused(void **state)
     struct watch w;
     static const char plugin[] = "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so";
     if (access(plugin, R_OK) < 0) {
-        print_message("mosquitto's dynamic security plugin is not installed\n");
+        print_message("# mosquitto's dynamic security plugin is not installed\n");
         skip();
     }
     char text[512];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "signal.h"
+#include "samples.h"
 
 atl_ns at(double seconds)
 {

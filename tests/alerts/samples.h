@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TEST_ALERTS_SIGNAL_H
-#define TEST_ALERTS_SIGNAL_H
+#ifndef TEST_ALERTS_SAMPLES_H
+#define TEST_ALERTS_SAMPLES_H
 
 #include "alerts/alerts.h"
 
