@@ -261,21 +261,6 @@ static void drain_says_good_bye(void **state)
     watch_close(&w, 0);
 }
 
-/* While it resolves, connects, subscribes, sends: no callback may come after destroy. */
-static void destroy_at_any_moment(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 10; i++) {
-        struct watch w;
-        open_client(&w, "brief");
-        watch_subscribe(&w, "brief/#");
-        for (int k = 0; k < 100; k++)
-            publish(&w, "brief/x", "x", k % 2, false);
-        watch_until(&w, &w.messages, 1000, i * 16);
-        watch_close(&w, 0);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,7 +272,6 @@ int main(void)
         cmocka_unit_test(any_thread_may_publish),
         cmocka_unit_test(step_is_bounded),
         cmocka_unit_test(drain_says_good_bye),
-        cmocka_unit_test(destroy_at_any_moment),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
