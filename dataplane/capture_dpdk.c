@@ -12,10 +12,12 @@
 #include "dataplane/source_priv.h"
 
 enum {
-    RX_DESCRIPTORS = 1024,
+    /* Asked for; the driver takes what it can. */
+    RX_DESCRIPTORS = 4096,
+    TX_DESCRIPTORS = 512,
     POOL_CACHE = 250,
     /* Ring, cache, bursts in flight; a power of two − 1 is what a mempool stores best. */
-    POOL_MBUFS = 4095,
+    POOL_MBUFS = 16383,
     ETHERNET = 1, /* DLT_EN10MB */
     /* Polls in a row without a packet that mean the end of a net_pcap file. */
     END_POLLS = 16,
@@ -149,7 +151,7 @@ static int port_failed(const struct dpdk_source *s, const char *what, int r, str
 static int start_port(struct dpdk_source *s, const struct dp_config *cfg, struct atl_error *err)
 {
     struct rte_eth_conf conf = {0};
-    uint16_t rx = RX_DESCRIPTORS, tx = RX_DESCRIPTORS;
+    uint16_t rx = RX_DESCRIPTORS, tx = TX_DESCRIPTORS;
     char name[32];
     snprintf(name, sizeof(name), "atalaya%u", s->port);
     s->pool = rte_pktmbuf_pool_create(name, POOL_MBUFS, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/dpdk_eal_priv.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <getopt.h>
 #include <glob.h>
@@ -29,7 +30,8 @@ static struct {
     bool tried, pci;
     int result;
     FILE *log;
-    char line[256];
+    char line[256];  /* the last that was printed */
+    char cause[256]; /* the first since the last attach began: what went wrong */
 } eal = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* --- what DPDK prints --- */
@@ -47,6 +49,8 @@ static ssize_t keep_last_line(void *cookie, const char *text, size_t bytes)
     if (n > 0) {
         memcpy(eal.line, text + begin, n);
         eal.line[n] = '\0';
+        if (eal.cause[0] == '\0')
+            memcpy(eal.cause, eal.line, n + 1);
     }
     return (ssize_t)bytes;
 }
@@ -66,6 +70,32 @@ static int open_log(void)
         return -ENOMEM;
     setvbuf(eal.log, NULL, _IOLBF, BUFSIZ);
     return rte_openlog_stream(eal.log);
+}
+
+static int keep_print(int level, const char *format, va_list args)
+{
+    char text[256];
+    (void)level;
+    int n = vsnprintf(text, sizeof(text), format, args);
+    if (n > 0)
+        keep_last_line(NULL, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+    return n;
+}
+
+/* The AF_XDP driver brings libraries that print on standard error by themselves. */
+static void quiet_library(const char *library, const char *setter)
+{
+    typedef int (*print_fn)(int level, const char *format, va_list args);
+    typedef print_fn (*set_print_fn)(print_fn print);
+    void *handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
+    if (handle == NULL)
+        return;
+    set_print_fn set_print;
+    void *symbol = dlsym(handle, setter);
+    memcpy(&set_print, &symbol, sizeof(set_print));
+    if (symbol != NULL)
+        set_print(keep_print);
+    dlclose(handle);
 }
 
 /* --- arguments --- */
@@ -230,6 +260,8 @@ static int start(const struct dp_config *cfg, struct atl_error *err)
     pthread_setaffinity_np(pthread_self(), sizeof(allowed), &allowed);
     for (int i = 0; i < a.count; i++)
         free(a.list[i]);
+    quiet_library("libbpf.so.1", "libbpf_set_print");
+    quiet_library("libxdp.so.1", "libxdp_set_print");
     if (r < 0)
         return atl_error_set(err, r == -EACCES ? -EPERM : -EIO,
                              "DPDK does not start: %s (%s); see eal_args, or use the libpcap "
@@ -245,6 +277,15 @@ static const char *vdev_name(const char *device, char out[64])
     size_t n = strcspn(device, ",");
     snprintf(out, 64, "%.*s", (int)(n < 63 ? n : 63), device);
     return out;
+}
+
+/* net_af_packet's own ring of 512 frames is lost within a millisecond, and it counts no loss. */
+static void vdev_args(const char *device, char *out, size_t bytes)
+{
+    const char *args = strchr(device, ',');
+    bool short_ring =
+        strncmp(device, "net_af_packet", 13) == 0 && strstr(device, "framecnt=") == NULL;
+    snprintf(out, bytes, "%s%s", args != NULL ? args + 1 : "", short_ring ? ",framecnt=8192" : "");
 }
 
 static int no_such_port(const struct dp_config *cfg, struct atl_error *err)
@@ -271,14 +312,19 @@ static int attach_virtual(uint16_t *ret_port, const struct dp_config *cfg, struc
                              "%s: this process already captures from %s; number "
                              "devices apart (net_pcap0, net_pcap1)",
                              cfg->device, name);
-    const char *args = strchr(cfg->device, ',');
-    int r = rte_eal_hotplug_add("vdev", name, args != NULL ? args + 1 : "");
+    char args[DP_EAL_DEVICE_BYTES + 64];
+    eal.cause[0] = '\0';
+    vdev_args(cfg->device, args, sizeof(args));
+    int r = rte_eal_hotplug_add("vdev", name, args);
     if (r == 0)
         r = rte_eth_dev_get_port_by_name(name, ret_port);
-    if (r < 0)
-        return atl_error_set(err, r == -EPERM || r == -EACCES ? -EPERM : -EIO,
-                             "%s: DPDK cannot create this device: %s (%s)", cfg->device,
-                             dp_eal_last_line(), rte_strerror(-r));
+    if (r < 0) {
+        /* What comes back is often a bare -1, which is no errno. */
+        dp_eal_last_line();
+        return atl_error_set(err, geteuid() != 0 ? -EPERM : -EIO,
+                             "%s: DPDK cannot create this device: %s%s", cfg->device, eal.cause,
+                             geteuid() != 0 ? " (not run as root)" : "");
+    }
     return 0;
 }
 

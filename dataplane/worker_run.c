@@ -6,7 +6,9 @@
 enum {
     SPINS = 64, /* empty polls before the first sleep */
     SLEEP_MIN_US = 20,
-    SLEEP_MAX_US = 1000,
+    SLEEP_FILE_US = 1000,
+    /* A card's ring of 4096 packets must outlast the sleep: this holds up to 16 Mpps. */
+    SLEEP_LIVE_US = 250,
     ROOM_US = 200,
 };
 
@@ -45,22 +47,22 @@ void dp_worker_step(struct dp_worker *w)
     w->flushing = w->source->state != DP_SOURCE_OPEN;
     /* Nothing to do yet: do not let the caller spin. */
     if (work == 0 && !w->flushing && (w->source->paced || !w->source->file))
-        sleep_us(SLEEP_MAX_US);
+        sleep_us(SLEEP_FILE_US);
 }
 
 /* Polls that find nothing become rarer, so that a quiet edge leaves the core to others. */
-static uint32_t rest(uint32_t empty)
+static uint32_t rest(uint32_t empty, uint32_t max_us)
 {
     if (empty < SPINS)
         return empty + 1;
     uint32_t us = SLEEP_MIN_US * (empty - SPINS + 1);
-    sleep_us(us < SLEEP_MAX_US ? us : SLEEP_MAX_US);
-    return us < SLEEP_MAX_US ? empty + 1 : empty;
+    sleep_us(us < max_us ? us : max_us);
+    return us < max_us ? empty + 1 : empty;
 }
 
 static void work(struct dp_worker *w, const _Atomic bool *stop)
 {
-    uint32_t empty = 0;
+    uint32_t empty = 0, max_us = w->source->file ? SLEEP_FILE_US : SLEEP_LIVE_US;
     while (!is_set(stop) && w->source->state == DP_SOURCE_OPEN) {
         if (w->source->file && !dp_worker_has_room(w)) {
             /* A file can wait where a wire cannot. */
@@ -68,7 +70,7 @@ static void work(struct dp_worker *w, const _Atomic bool *stop)
             sleep_us(ROOM_US);
             continue;
         }
-        empty = dp_worker_poll(w) != 0 ? 0 : rest(empty);
+        empty = dp_worker_poll(w) != 0 ? 0 : rest(empty, max_us);
     }
 }
 
