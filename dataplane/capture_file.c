@@ -8,12 +8,15 @@
 #include "dataplane/capture_pcap_priv.h"
 #include "dataplane/decode_priv.h"
 
+enum { BUFFER_BYTES = 64 * 1024 };
+
 struct file_source {
     struct dp_source base;
     pcap_t *pcap;
     uint32_t link;
     uint64_t packets;
     char *path;
+    char buffer[BUFFER_BYTES]; /* of the FILE: glibc makes a small one unless it is given one */
 };
 
 /* libpcap lends one packet at a time; it is decoded before the next is asked for, so none moves. */
@@ -67,6 +70,7 @@ static int open_pcap(struct file_source *s, struct atl_error *err)
     int r = dp_stream_open(&file, &s->base, s->path, err);
     if (r < 0)
         return r;
+    setvbuf(file, s->buffer, _IOFBF, sizeof(s->buffer));
     char why[PCAP_ERRBUF_SIZE] = "";
     s->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
     if (s->pcap == NULL) {

@@ -121,6 +121,28 @@ static bool begin(struct stream *s)
     return !s->gzip || inflateInit2(&s->z, MAX_WBITS + 16) == Z_OK;
 }
 
+/* A plain file needs none of this: hand it over as it is, and save a copy of every byte. */
+static FILE *unwrap(struct stream *s)
+{
+    if (lseek(s->fd, -(off_t)s->have, SEEK_CUR) < 0)
+        return NULL;
+    s->at = 0;
+    s->have = 0;
+    FILE *file = fdopen(s->fd, "r");
+    if (file != NULL)
+        free(s);
+    return file;
+}
+
+static FILE *wrap(struct stream *s)
+{
+    FILE *file = s->gzip ? NULL : unwrap(s);
+    if (file != NULL)
+        return file;
+    cookie_io_functions_t io = {.read = stream_read, .close = stream_close};
+    return fopencookie(s, "r", io);
+}
+
 int dp_stream_open(FILE **ret_file, struct dp_source *source, const char *path,
                    struct atl_error *err)
 {
@@ -134,18 +156,15 @@ int dp_stream_open(FILE **ret_file, struct dp_source *source, const char *path,
     struct stream *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         close(fd);
-        return -ENOMEM;
+        return atl_error_set(err, -ENOMEM, "%s: out of memory", path);
     }
     s->fd = fd;
     s->source = source;
-    bool ok = begin(s);
-    cookie_io_functions_t io = {.read = stream_read, .close = stream_close};
-    FILE *file = ok ? fopencookie(s, "r", io) : NULL;
+    FILE *file = begin(s) ? wrap(s) : NULL;
     if (file == NULL) {
         stream_close(s);
-        return -ENOMEM;
+        return atl_error_set(err, -ENOMEM, "%s: out of memory", path);
     }
-    setvbuf(file, NULL, _IOFBF, CHUNK_BYTES);
     *ret_file = file;
     return 0;
 }

@@ -120,10 +120,15 @@ struct dp_config {
     double pace_speed;   /* 1.0 = as captured, 2.0 = twice as fast; 0.01 … 1000 */
     uint32_t snap_bytes; /* 64 … 65535, live libpcap */
     bool promiscuous;
-    uint32_t workers;                      /* 1 … DP_WORKERS_MAX; files: 1 */
-    const char *eal_args[DP_EAL_ARGS_MAX]; /* extra EAL arguments, NULL-terminated */
-    uint32_t flows_max;     /* flow table capacity over all workers, 1024 … 2^26; fixed memory */
-    uint32_t ring_records;  /* per worker, power of two */
+    uint32_t workers; /* 1 … DP_WORKERS_MAX; so far dp_config_check takes 1 only */
+    /**
+     * Extra EAL arguments, NULL-terminated. DPDK starts once per process: those of the first engine
+     * count.
+     */
+    const char *eal_args[DP_EAL_ARGS_MAX];
+    uint32_t flows_max;    /* flow table capacity over all workers, 1024 … 2^26; fixed memory */
+    uint32_t ring_records; /* per worker, power of two, 256 … 2^24 */
+    /* Each 0.1 s … 1 day. */
     atl_ns timeout_idle_ns; /* established TCP and everything not named below */
     atl_ns timeout_active_ns;
     atl_ns timeout_udp_ns;
@@ -143,7 +148,7 @@ struct dp_engine;
 
 enum dp_state {
     DP_RUNNING,
-    DP_ENDED,  /* capture file read to its end and every flow exported */
+    DP_ENDED,  /* capture file read to its end, or stopped; every flow exported */
     DP_FAILED, /* dp_engine_error() says why; what was read so far was exported */
 };
 
@@ -154,6 +159,7 @@ struct dp_counters {
     uint64_t reasons[DP_REASON_COUNT];
     uint64_t
         nic_dropped_packets; /* DPDK imissed + ierrors + rx_nombuf; libpcap ps_drop + ps_ifdrop */
+    /* created = live + Σ by_end; Σ by_end = exported + ring_full_records */
     uint64_t flows_created, flows_exported;
     uint64_t flows_by_end[DP_END_RESOURCES + 1];
     uint64_t ring_full_records; /* finished records lost because analysis was late */
@@ -189,7 +195,10 @@ const char *dp_engine_error(const struct dp_engine *engine);
 uint32_t dp_engine_workers(const struct dp_engine *engine);
 /** Elements are struct dp_flow. The caller is the one consumer. */
 struct atl_ring *dp_engine_ring(struct dp_engine *engine, uint32_t worker);
-/** The dataplane's clock: packet time for files, wall time for live ports. Thread-safe. */
+/**
+ * The dataplane's clock: packet time for files (0 before the first packet), wall time for live
+ * ports. Thread-safe.
+ */
 atl_ns dp_engine_now_ns(const struct dp_engine *engine);
 /** Thread-safe. Device counters are read by the caller's thread. */
 void dp_engine_counters(const struct dp_engine *engine, struct dp_counters *ret_counters);

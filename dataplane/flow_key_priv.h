@@ -2,8 +2,8 @@
 /*
  * flow_key: what makes two packets belong to the same flow.
  *
- * The two endpoints stand in canonical order (lower address, then lower port, first), so that one
- * hash and one probe serve both directions. There is no padding: the bytes are hashed and compared.
+ * The two endpoints stand in canonical order, so that one hash and one probe serve both directions.
+ * There is no padding: the bytes are hashed and compared.
  */
 #ifndef DP_FLOW_KEY_PRIV_H
 #define DP_FLOW_KEY_PRIV_H
@@ -35,11 +35,27 @@ struct dp_key {
 
 static_assert(sizeof(struct dp_key) == 48, "hashed as bytes: no padding allowed");
 
+static inline uint64_t dp_key_word(const void *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+static inline bool dp_addr_equal(const struct dp_addr *a, const struct dp_addr *b)
+{
+    return dp_key_word(a->bytes) == dp_key_word(b->bytes) &&
+           dp_key_word(a->bytes + 8) == dp_key_word(b->bytes + 8);
+}
+
 /** Put the endpoints of *key in order. @return where the first endpoint went: 0 or 1 */
 static inline uint8_t dp_key_order(struct dp_key *key)
 {
-    int order = memcmp(&key->addr[0], &key->addr[1], sizeof(key->addr[0]));
-    if (order < 0 || (order == 0 && key->port[0] <= key->port[1]))
+    /* Any order will do that both directions agree on, so the words are compared as they lie. */
+    const uint8_t *a = key->addr[0].bytes, *b = key->addr[1].bytes;
+    size_t at = dp_key_word(a) == dp_key_word(b) ? 8 : 0;
+    bool same = dp_addr_equal(&key->addr[0], &key->addr[1]);
+    if (same ? key->port[0] <= key->port[1] : dp_key_word(a + at) < dp_key_word(b + at))
         return 0;
     struct dp_addr addr = key->addr[0];
     key->addr[0] = key->addr[1];
@@ -50,9 +66,14 @@ static inline uint8_t dp_key_order(struct dp_key *key)
     return 1;
 }
 
+/* Six words without a branch: a call to memcmp cost a tenth of the whole way from file to flow. */
 static inline bool dp_key_equal(const struct dp_key *a, const struct dp_key *b)
 {
-    return memcmp(a, b, sizeof(*a)) == 0;
+    const unsigned char *x = (const unsigned char *)a, *y = (const unsigned char *)b;
+    uint64_t differ = 0;
+    for (size_t at = 0; at < sizeof(*a); at += sizeof(uint64_t))
+        differ |= dp_key_word(x + at) ^ dp_key_word(y + at);
+    return differ == 0;
 }
 
 #endif

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <math.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -260,6 +262,59 @@ static void a_silent_pipe_can_be_stopped(void **state)
     close(ends[1]);
 }
 
+/* --- a live interface --- */
+
+static void send_datagrams(unsigned n, uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(sendto(fd, "0123456789", 10, 0, (struct sockaddr *)&to, sizeof(to)), 10);
+    close(fd);
+}
+
+static uint64_t packets_to(uint16_t port, uint64_t *ret_bytes)
+{
+    uint64_t packets = 0;
+    for (uint32_t i = 0; i < b.count; i++)
+        if (b.records[i].dst_port == port && b.records[i].proto == 17) {
+            packets += b.records[i].fwd.packets;
+            *ret_bytes += b.records[i].fwd.bytes;
+        }
+    return packets;
+}
+
+static void loopback(void **state)
+{
+    (void)state;
+    enum { DATAGRAMS = 200, PORT = 40961 };
+    struct dp_config cfg = file_config("lo");
+    struct dp_engine *engine;
+    struct atl_error err;
+    uint64_t bytes = 0;
+    cfg.file = false;
+    if (dp_engine_create(&engine, &cfg, &err) < 0) {
+        print_message("# not tried: %s\n", err.text);
+        return;
+    }
+    memset(&b, 0, sizeof(b));
+    assert_int_equal(dp_engine_start(engine, &err), 0);
+    send_datagrams(DATAGRAMS, PORT);
+    for (int i = 0; i < 2000 && b.counters.processed_packets < DATAGRAMS; i++) {
+        replay_nap();
+        dp_engine_counters(engine, &b.counters);
+    }
+    dp_engine_stop(engine);
+    replay_drain(&b, engine);
+    dp_engine_counters(engine, &b.counters);
+    assert_true(replay_balanced(&b));
+    assert_int_equal(packets_to(PORT, &bytes), DATAGRAMS);
+    assert_int_equal(bytes, DATAGRAMS * 38);
+    assert_true(atl_clock_wall_ns() - b.records[0].first_ns < 60 * ATL_NS_PER_S);
+    dp_engine_destroy(engine);
+}
+
 /* --- what cannot be opened --- */
 
 static void expect_line(const struct dp_config *cfg, int code, const char *part)
@@ -361,6 +416,7 @@ int main(void)
         cmocka_unit_test(a_cut_file_keeps_what_came_before),
         cmocka_unit_test(standard_input),
         cmocka_unit_test(a_silent_pipe_can_be_stopped),
+        cmocka_unit_test(loopback),
         cmocka_unit_test(each_mistake_gives_one_line),
         cmocka_unit_test(undecoded_link_types_are_counted),
         cmocka_unit_test(config_names_the_field),
