@@ -249,8 +249,10 @@ static void stream_send(struct traf_sim *sim, struct traf_flow *flow, int from)
         traf_put32(out, d->ssrc[from] | 0x1000);
         traf_put32(out + 4, d->number[from]);
     }
-    if (kind->header == HEADER_NONE) /* the first byte of STUN, RTP and QUIC is taken */
+    if (kind->header == HEADER_NONE) { /* not the first bytes of STUN, RTP, QUIC or CLTP */
         out[0] = (uint8_t)(0x10 | (out[0] & 0x03));
+        out[1] = 0;
+    }
     if (d->left != TRAF_VPN_ESP) {
         send_udp(sim, flow, from, out, bytes);
         return;

@@ -25,8 +25,8 @@ extern const struct traf_opening traf_openings[TRAF_STYLES];
 
 void traf_fill(const struct traf_sim *sim, const struct traf_piece *piece, uint8_t *out,
                uint32_t bytes);
-/** A transfer length near `bytes` whose last record has room for its header. */
-uint32_t traf_fit(enum traf_style style, uint32_t bytes);
+/** A transfer length near `bytes` whose last segment has room for a record of its own. */
+uint32_t traf_fit(enum traf_style style, uint32_t bytes, uint32_t mss);
 void traf_noise(const struct traf_sim *sim, uint32_t salt, uint8_t *out, uint32_t bytes);
 
 /** QUIC v1 (RFC 9000 §17): a long header for the hello, short ones after it. */

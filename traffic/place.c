@@ -177,7 +177,7 @@ static void path_fill(struct traf_sim *sim, struct traf_flow *flow, const struct
     memcpy(path->addr[inside], path->v6 ? host->addr6 : host->addr4, path->v6 ? 16 : 4);
     memcpy(path->addr[!inside], path->v6 ? server->addr6 : server->addr4, path->v6 ? 16 : 4);
     bool low_range = host->ttl == 63 && host->number % 2 == 0;
-    uint32_t first = low_range ? 32768 : 49152, ports = low_range ? 28232 : 16384;
+    uint32_t first = low_range ? 50500 : 49152, ports = low_range ? 10499 : 16384;
     path->port[0] = (uint16_t)(first + atl_rng_below(flow->rng, ports));
 }
 

@@ -138,13 +138,9 @@ static void fill_noise(struct traf_sim *sim)
     struct atl_rng rng;
     atl_rng_init_seed(&rng, sim->cfg->seed ^ 0x6e6f697365ULL);
     atl_rng_fill(&rng, sim->noise, sizeof(sim->noise));
-    static const char letters[] = "etaoinshrdlucmfwypvbgkETAOINS0123456789+/ ,.  ";
-    for (uint32_t i = 0; i < sizeof(sim->text); i++) {
-        uint32_t column = i % 64;
-        sim->text[i] = (uint8_t)(column == 62   ? '\r'
-                                 : column == 63 ? '\n'
-                                                : letters[sim->noise[i] % (sizeof(letters) - 1)]);
-    }
+    static const char letters[] = "etaoinshrdlucmfwypvbgkETAOINS0123456789+/ ";
+    for (uint32_t i = 0; i < sizeof(sim->text); i++)
+        sim->text[i] = (uint8_t)letters[sim->noise[i] % (sizeof(letters) - 1)];
 }
 
 static bool attack_over(const struct traf_sim *sim, const struct traf_flow *flow)

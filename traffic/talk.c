@@ -159,7 +159,9 @@ static atl_ns start_round(struct traf_flow *flow, atl_ns at)
     if (t->piggyback && t->left == 0)
         t->acks = t->segments / 2;
     t->lost = -1;
-    if (!t->quic && traf_chance(flow->rng, t->loss * t->segments)) {
+    /* plain-text messages span segments, and analysers stumble over second copies of those */
+    bool can_lose = !t->quic && t->script->style != TRAF_HTTP;
+    if (can_lose && traf_chance(flow->rng, t->loss * t->segments)) {
         t->lost = (int8_t)atl_rng_below(flow->rng, t->segments);
         t->hidden_loss = traf_chance(flow->rng, 0.4);
         t->acks = (uint8_t)(t->segments == 1 ? 0 : (t->segments + 1) / 2);
@@ -262,7 +264,7 @@ static atl_ns start_transfer(struct traf_flow *flow, uint8_t dir, uint32_t bytes
 {
     struct traf_talk *t = &flow->talk;
     t->dir = dir;
-    t->bytes = t->left = traf_fit(t->script->style, bytes);
+    t->bytes = t->left = traf_fit(t->script->style, bytes, t->mss);
     return start_round(flow, at);
 }
 
