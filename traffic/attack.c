@@ -7,7 +7,8 @@
 #include "traffic/dns_priv.h"
 #include "traffic/talk_priv.h"
 
-/* Mirrors of real captures: an SSH guesser needs some twenty packets a try, a beacon a dozen. */
+/* Mirrors of real captures: an SSH guesser needs some twenty packets a try, a beacon not many
+ * fewer. */
 /* clang-format off */
 enum { TOUCH, GUESS, CALL_HOME, UPLOAD };
 static const struct traf_script scripts[] = {
@@ -47,7 +48,7 @@ static const struct {
     [TRAF_UDP_FLOOD] = {udp_flood, 2000, 1, AT_A_HOME, 0, true, false, false},
     [TRAF_ICMP_FLOOD] = {icmp_flood, 1000, 1.2, TRAF_MAIL_RELAY, 0, true, false, false},
     [TRAF_BRUTE_FORCE] = {session_attack, 100, 22, TRAF_SSH_SERVER, 22, true, false, false},
-    [TRAF_BEACON] = {session_attack, 2.8, 14, INFECTED, 443, false, false, false},
+    [TRAF_BEACON] = {session_attack, 3.4, 17, INFECTED, 443, false, false, false},
     [TRAF_DNS_TUNNEL] = {dns_tunnel, 20, 2, INFECTED, 53, false, false, false},
     [TRAF_EXFILTRATION] = {exfiltration, 400, 1.5, INFECTED, 443, false, false, false},
 };

@@ -342,8 +342,10 @@ static atl_ns trace_step(struct traf_sim *sim, struct traf_flow *flow)
     trace_probe(sim, flow);
     if (d->phase == 0) {
         traf_emit(sim, flow);
-        if (d->ssrc[0] >> (hop % 32) & 1 && hop + 1 < hops) /* a router that keeps silent */
-            return ++d->number[0], sim->now + 200 * ATL_NS_PER_MS;
+        if (d->ssrc[0] >> (hop % 32) & 1 && hop + 1 < hops) { /* a router that keeps silent */
+            d->number[0]++;
+            return sim->now + 200 * ATL_NS_PER_MS;
+        }
         d->phase = 1;
         return sim->now + traf_us(d->rtt_us / hops * (hop + 1)) + 50000;
     }

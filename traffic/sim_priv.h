@@ -51,7 +51,6 @@ struct traf_talk {
 /* --- everything else --- */
 
 struct traf_datagrams {
-    const void *kind; /* table row of the owner */
     uint8_t phase, tries;
     bool fails;
     uint32_t rtt_us, think_us;

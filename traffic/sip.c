@@ -45,11 +45,8 @@ static int put_sdp(const struct traf_flow *flow, int from, char *out, size_t roo
 static int put_message(const struct traf_flow *flow, uint32_t step, char *out)
 {
     const struct traf_datagrams *d = &flow->dgram;
-    char own[INET6_ADDRSTRLEN], proxy[INET6_ADDRSTRLEN], host[INET6_ADDRSTRLEN + 2], sdp[320] = "";
+    char own[INET6_ADDRSTRLEN], host[INET6_ADDRSTRLEN + 2], sdp[320] = "";
     end_text(&flow->path, 0, own);
-    end_text(&flow->path, 1, proxy);
-    const char *form = flow->path.v6 ? "[%s]" : "%s";
-    (void)form;
     snprintf(host, sizeof(host), flow->path.v6 ? "[%s]" : "%s", own);
     int sdp_bytes = steps[step].sdp ? put_sdp(flow, steps[step].from, sdp, sizeof(sdp)) : 0;
     char first[96];
