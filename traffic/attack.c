@@ -140,11 +140,6 @@ static void probe(struct traf_sim *sim, struct traf_flow *flow, double refused, 
         bare_syn(sim, flow);
 }
 
-static uint16_t any_port(struct atl_rng *rng)
-{
-    return (uint16_t)(32768 + atl_rng_below(rng, 28000));
-}
-
 /* Any address that is routed: not this network, loop-back, private, multicast or reserved */
 static uint32_t public_address(struct atl_rng *rng)
 {
@@ -169,7 +164,7 @@ static atl_ns horizontal_scan(struct traf_sim *sim, struct traf_flow *flow)
         target = public_address(flow->rng);
     traf_put32(flow->path.addr[1], target);
     flow->path.ttl[1] = (uint8_t)(40 + target % 20);
-    flow->path.port[0] = any_port(flow->rng);
+    flow->path.port[0] = traf_ephemeral(flow->rng, true);
     flow->path.port[1] = traf_chance(flow->rng, 0.1) ? 2323 : 23;
     probe(sim, flow, 0.02, 0.01);
     return sim->now + tick(sim, flow);
@@ -179,7 +174,7 @@ static atl_ns vertical_scan(struct traf_sim *sim, struct traf_flow *flow)
 {
     /* every port once in an order that looks random: 7919 has no factor in common with 65,535 */
     uint32_t port = flow->dgram.number[0]++ * 7919u % 65535u + 1;
-    flow->path.port[0] = any_port(flow->rng);
+    flow->path.port[0] = traf_ephemeral(flow->rng, true);
     flow->path.port[1] = (uint16_t)port;
     bool open = port == 22 || port == 80 || port == 443;
     probe(sim, flow, open ? 0 : 0.7, open);
@@ -257,7 +252,7 @@ static atl_ns icmp_flood(struct traf_sim *sim, struct traf_flow *flow)
 static atl_ns session_attack(struct traf_sim *sim, struct traf_flow *flow)
 {
     bool beacon = kind_of(sim, flow) == TRAF_BEACON;
-    flow->path.port[0] = any_port(flow->rng);
+    flow->path.port[0] = traf_ephemeral(flow->rng, true);
     talk(sim, flow, beacon ? CALL_HOME : GUESS, TRAF_TALKS);
     if (!beacon)
         return sim->now + tick(sim, flow);
@@ -266,7 +261,7 @@ static atl_ns session_attack(struct traf_sim *sim, struct traf_flow *flow)
 
 static atl_ns exfiltration(struct traf_sim *sim, struct traf_flow *flow)
 {
-    flow->path.port[0] = any_port(flow->rng);
+    flow->path.port[0] = traf_ephemeral(flow->rng, true);
     talk(sim, flow, UPLOAD, TRAF_TALKS);
     return TRAF_NEVER; /* one long connection does it all */
 }

@@ -23,7 +23,7 @@ static const struct {
     [TRAF_RESIDENTIAL] = {4, 24, 20, 300, 0.1, 0.55, 0.35},
     [TRAF_BUSINESS] = {0.6, 5, 50, 600, 0.8, 0.40, 0.70},
     [TRAF_MOBILE] = {22, 85, 3, 50, 0.25, 0.60, 0.02},
-    [TRAF_IOT] = {25, 180, 0.3, 6, 0.5, 0.35, 0.0},
+    [TRAF_IOT] = {25, 180, 0.3, 6, 0.5, 0.45, 0.0},
 };
 
 void traf_host_make(const struct traf_sim *sim, uint32_t number, struct traf_host *host)
@@ -164,6 +164,21 @@ void traf_server_name(const struct traf_sim *sim, uint32_t rank, char out[TRAF_N
         snprintf(out, TRAF_NAME_BYTES, "%s.%s%u.example", first[(h >> 32) % 12], word, rank % 100);
 }
 
+uint16_t traf_ephemeral(struct atl_rng *rng, bool low)
+{
+    static const uint16_t registered[] = {
+        34962, 34980, 37008, 41170, 44321, 44322, 44818, 45564, 47000, 47808, 48049, 48898,
+        49999, 54328, 56000, 56001, 56500, 56501, 57000, 57001, 57032, 57033, 57500, 57501,
+        57532, 57533, 59000, 59001, 59032, 59033, 59500, 59501, 59532, 59533, 60001,
+    };
+    uint32_t port = low ? 32768 + (uint32_t)atl_rng_below(rng, 28232)
+                        : 49152 + (uint32_t)atl_rng_below(rng, 16384);
+    for (size_t i = 0; i < ATL_ARRAY_LEN(registered); i++)
+        if (port == registered[i])
+            return (uint16_t)(port + 7); /* no other entry is seven above */
+    return (uint16_t)port;
+}
+
 static void path_fill(struct traf_sim *sim, struct traf_flow *flow, const struct traf_host *host,
                       const struct traf_server *server, int inside)
 {
@@ -176,9 +191,7 @@ static void path_fill(struct traf_sim *sim, struct traf_flow *flow, const struct
     path->ttl[!inside] = server->ttl;
     memcpy(path->addr[inside], path->v6 ? host->addr6 : host->addr4, path->v6 ? 16 : 4);
     memcpy(path->addr[!inside], path->v6 ? server->addr6 : server->addr4, path->v6 ? 16 : 4);
-    bool low_range = host->ttl == 63 && host->number % 2 == 0;
-    uint32_t first = low_range ? 50500 : 49152, ports = low_range ? 10499 : 16384;
-    path->port[0] = (uint16_t)(first + atl_rng_below(flow->rng, ports));
+    path->port[0] = traf_ephemeral(flow->rng, host->ttl == 63 && host->number % 2 == 0);
 }
 
 void traf_path_out(struct traf_sim *sim, struct traf_flow *flow, const struct traf_host *host,

@@ -57,6 +57,9 @@ void traf_resolver_make(const struct traf_sim *sim, uint32_t which, struct traf_
 /** www3.lorena.example and the like, always the same for a rank; at most 60 letters. */
 void traf_server_name(const struct traf_sim *sim, uint32_t rank, char out[TRAF_NAME_BYTES]);
 
+/** A client port as Linux (low) or the others draw it, stepping over ports that are registered. */
+uint16_t traf_ephemeral(struct atl_rng *rng, bool low);
+
 /** Host speaks first from an ephemeral port. */
 void traf_path_out(struct traf_sim *sim, struct traf_flow *flow, const struct traf_host *host,
                    const struct traf_server *server, uint16_t port);

@@ -43,11 +43,11 @@ static const struct service {
     {talk_session, {3, 0, 0, 0}, 1.5, 51413, TRAF_SCRIPT_PEER_BLOCKS, 0, 0},
     {dns_session, {24, 22, 30, 22}, 1, 53, 0, 0, 0},
     {ntp_session, {4, 4, 3, 22}, 1, 123, 0, 0, 0},
-    {stream_session, {0.2, 1.1, 0.3, 0.2}, 1, 4500, TRAF_VPN, 0, 0},
-    {stream_session, {0, 0.35, 0, 0}, 1, 0, TRAF_VPN_ESP, 0, 0},
+    {stream_session, {0.12, 0.6, 0.15, 0.08}, 1, 4500, TRAF_VPN, 0, 0},
+    {stream_session, {0, 0.2, 0, 0}, 1, 0, TRAF_VPN_ESP, 0, 0},
     {stream_session, {0, 0, 0, 0.2}, 1, 20002, TRAF_RTP_VIDEO_UP, 0, 0},
-    {voice_session, {0.12, 0.8, 0.2, 0}, 2, 5060, TRAF_RTP, 0, 0},
-    {play_session, {0.9, 0, 0.4, 0}, 6, 0, TRAF_GAME, 0, 0},
+    {voice_session, {0.12, 0.7, 0.15, 0}, 2, 5060, TRAF_RTP, 0, 0},
+    {play_session, {0.6, 0, 0.3, 0}, 6, 0, TRAF_GAME, 0, 0},
     {ping_session, {1.2, 1.5, 0.4, 2}, 1, 0, 0, 0, 0},
     {trace_session, {0.12, 0.15, 0.03, 0.05}, 20, 0, 0, 0, 0},
     {recursion_session, {6, 8, 6, 3}, 2.5, 53, 0, TRAF_RESOLVER, 0},
@@ -201,7 +201,7 @@ static void voice_session(struct traf_sim *sim, uint32_t row)
     if (rtp == NULL)
         return;
     atl_ns call = minutes(sim, 0.8);
-    uint16_t port = (uint16_t)(16384 + 2 * atl_rng_below(&sim->benign, 8000));
+    uint16_t port = (uint16_t)(16384 + 2 * atl_rng_below(&sim->benign, 5000));
     atl_ns answered = traf_sip_start(sim, sip, port, sim->now, call);
     rtp->path.port[0] = port;
     rtp->path.port[1] = (uint16_t)(sip->dgram.peers >> 16);
@@ -226,7 +226,7 @@ static void play_session(struct traf_sim *sim, uint32_t row)
     for (uint32_t i = 0; i < peers; i++) {
         uint32_t far = (uint32_t)atl_rng_below(&sim->benign, 0x10000);
         traf_server_fixed(sim, TRAF_IP4(198, 19, 0, 0) + far, &server);
-        flow = datagrams(sim, &host, &server, (uint16_t)(50500 + far % 9000));
+        flow = datagrams(sim, &host, &server, traf_ephemeral(&sim->benign, far % 2));
         if (flow == NULL)
             return;
         flow->path.port[0] = local;

@@ -89,7 +89,7 @@ atl_ns traf_sip_start(struct traf_sim *sim, struct traf_flow *flow, uint16_t med
                       atl_ns call)
 {
     struct traf_datagrams *d = &flow->dgram;
-    uint16_t far_port = (uint16_t)(16384 + 2 * atl_rng_below(flow->rng, 8000));
+    uint16_t far_port = (uint16_t)(16384 + 2 * atl_rng_below(flow->rng, 5000));
     d->peers = (uint32_t)far_port << 16 | media_port;
     flow->path.port[0] = 5060;
     d->next[0] = at + (atl_ns)(1e9 * traf_between(flow->rng, 2.0, 6.0)); /* somebody answers */

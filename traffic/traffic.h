@@ -96,11 +96,26 @@ struct traf_summary {
     uint32_t n_labels;
 };
 
-/** Make the whole capture in time order; memory grows with concurrent flows only. */
+/**
+ * Make the whole capture in time order; memory grows with concurrent flows only.
+ *
+ * The site lives for 90 s before the capture begins, so some conversations are first seen in the
+ * middle, as in a real capture. Attacks change no benign packet: the same seed with and without
+ * them gives the same benign bytes. labels[i] belongs to attacks[i] (packets 0 when none was sent).
+ *
+ * @return 0, -EINVAL (bad config) or -ENOMEM with a line in *err, or what emit handed back;
+ *         *ret_summary (may be NULL) is set only on 0. Needs atl_base_init. One core makes one to
+ *         three million packets a second.
+ */
 int traf_run(const struct traf_config *cfg, traf_packet_fn emit, void *ctx,
              struct traf_summary *ret_summary, struct atl_error *err);
 
-/** Classic pcap (nanosecond magic a1b23c4d) to path, "-" = stdout; atomic for files. */
+/**
+ * Classic pcap (nanosecond magic a1b23c4d) to path, "-" = stdout. A file is written beside its
+ * place and renamed at the end, so a failed run leaves nothing; devices and pipes are written
+ * straight. SIGPIPE should be ignored by the caller, else a reader that leaves ends the process.
+ * @return 0 or negative errno with a line in *err
+ */
 int traf_write_pcap(const struct traf_config *cfg, const char *path,
                     struct traf_summary *ret_summary, struct atl_error *err);
 
