@@ -9,7 +9,7 @@
 #define LENGTH     8
 
 static const struct {
-    const char *name;
+    char name[8];
     uint32_t bytes;
 } dtypes[] = {
     {"F32", 4},     {"F64", 8}, {"BOOL", 1}, {"U8", 1},   {"I8", 1},

@@ -14,7 +14,7 @@ void learn_train_config_default(struct learn_train_config *cfg)
 {
     *cfg = (struct learn_train_config){
         .batch = 256,
-        .learning_rate = 1e-3F,
+        .learning_rate = 3e-3F,
         .error_clip = 3.0F,
         .seed = 1,
     };

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows per second of an 80-64-16-64-80 network, batch 256, one thread. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "learner/score_priv.h"
+#include "learner/train_priv.h"
+
+enum { COLUMNS = 80, ROWS = 16384, BATCH = 256, STEPS = 640 };
+
+struct bench {
+    struct learn_model *model; /* calibrated */
+    struct learn_trainer *trainer;
+    struct learn_scratch *scratch;
+    struct atl_rng rng;
+    float *rows;
+};
+
+static void report(const char *what, uint64_t rows, atl_ns begun)
+{
+    double seconds = (double)(atl_clock_mono_ns() - begun) / (double)ATL_NS_PER_S;
+    printf("%-40s %10.0f rows/s\n", what, (double)rows / seconds);
+}
+
+static float *draw_rows(struct atl_rng *rng)
+{
+    float *rows = malloc((size_t)ROWS * COLUMNS * sizeof(float));
+    for (uint32_t i = 0; rows != NULL && i < ROWS; i++) {
+        float hidden[8];
+        for (int k = 0; k < 8; k++)
+            hidden[k] = (float)atl_rng_normal(rng);
+        for (uint32_t j = 0; j < COLUMNS; j++)
+            rows[(size_t)i * COLUMNS + j] = hidden[j % 8] + 0.5F * hidden[(j * 7 + 3) % 8];
+    }
+    return rows;
+}
+
+static int set_up(struct bench *b)
+{
+    const struct learn_shape shape = {.n_in = COLUMNS, .n_widths = 3, .widths = {64, 16, 64}};
+    struct learn_train_config cfg;
+    struct learn_model *start = NULL;
+    learn_train_config_default(&cfg);
+    cfg.batch = BATCH;
+    atl_rng_init_seed(&b->rng, 1);
+    b->rows = draw_rows(&b->rng);
+    int r = b->rows != NULL ? learn_model_create(&start, &shape, 1) : -1;
+    if (r == 0)
+        r = learn_model_calibrate(&b->model, start, b->rows, 4000, 1e-4, "", NULL);
+    if (r == 0)
+        r = learn_trainer_create(&b->trainer, start, &cfg, NULL);
+    if (r == 0)
+        r = learn_scratch_create(&b->scratch, &shape);
+    learn_model_destroy(start);
+    return r;
+}
+
+static void train(struct bench *b)
+{
+    atl_ns begun = atl_clock_mono_ns();
+    learn_trainer_run(b->trainer, b->rows, ROWS, STEPS);
+    report("plain training", (uint64_t)STEPS * BATCH, begun);
+
+    begun = atl_clock_mono_ns();
+    for (int k = 0; k < STEPS; k++)
+        learn_private_sum(b->trainer, b->rows, ROWS, (double)BATCH / ROWS, 0.1, &b->rng);
+    report("private training, before the noise", (uint64_t)STEPS * BATCH, begun);
+
+    static const uint32_t batches[] = {BATCH, 4096};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(batches); i++) {
+        struct learn_private cfg = {.clip = 0.1,
+                                    .noise_multiplier = 1,
+                                    .sample_rate = (double)batches[i] / ROWS,
+                                    .steps = 40,
+                                    .rng = &b->rng};
+        char what[64];
+        snprintf(what, sizeof(what), "private training, batch %u", batches[i]);
+        begun = atl_clock_mono_ns();
+        learn_trainer_run_private(b->trainer, b->rows, ROWS, &cfg, NULL);
+        report(what, (uint64_t)cfg.steps * batches[i], begun);
+    }
+}
+
+static void score(struct bench *b)
+{
+    enum { ROUNDS = 50 };
+    float scores[BATCH], p[BATCH];
+    atl_ns begun = atl_clock_mono_ns();
+    for (uint32_t at = 0; at < ROUNDS * ROWS; at += BATCH)
+        learn_score(b->model, b->scratch, b->rows + (size_t)(at % ROWS) * COLUMNS, BATCH, scores,
+                    p);
+    report("scoring", (uint64_t)ROUNDS * ROWS, begun);
+
+    const struct learn_layout *layout = &b->model->layout;
+    begun = atl_clock_mono_ns();
+    for (uint32_t at = 0; at < ROUNDS * ROWS; at += BATCH) {
+        const float *from = b->rows + (size_t)(at % ROWS) * COLUMNS;
+        for (uint32_t l = 0; l < layout->n_layers; l++) {
+            struct learn_dense layer = learn_layer(layout, b->model->params, l);
+            float *to = l % 2 == 0 ? b->scratch->a : b->scratch->b;
+            learn_dense_multiply(&layer, from, BATCH, to);
+            from = to;
+        }
+    }
+    report("the bare matrix products of scoring", (uint64_t)ROUNDS * ROWS, begun);
+}
+
+int main(void)
+{
+    struct bench b = {0};
+    int r = atl_base_init();
+    if (r == 0)
+        r = set_up(&b);
+    if (r == 0) {
+        train(&b);
+        score(&b);
+    }
+    learn_scratch_destroy(b.scratch);
+    learn_trainer_destroy(b.trainer);
+    learn_model_destroy(b.model);
+    free(b.rows);
+    return r == 0 ? 0 : 1;
+}
