@@ -83,10 +83,13 @@ struct fed_edge_ops {
     fed_log_fn log;
     /** Enough rows to train on? Asked before anything is charged. */
     bool (*ready)(void *ctx, const struct fed_plan *plan);
-    /** Start training on another thread from these parameters; end with fed_edge_submit or _fail.
-     *  @return 0, or negative errno: nothing was started */
+    /** Start training on another thread from these parameters; end with fed_edge_submit or _fail,
+     *  also when the round is over by then. Plan and parameters are valid during the call only:
+     *  copy them. No second call comes before the answer to the first.
+     *  @return 0, or negative errno: nothing was started (the charge stays) */
     int (*train)(void *ctx, const struct fed_plan *plan, const float *params, uint32_t n);
-    /** A verified committed model. */
+    /** A verified committed model (round ≥ 1). Called from receive, and after a restart from the
+     *  first step with the model that was kept. */
     void (*promote)(void *ctx, uint64_t round, const float *params, uint32_t n);
     void *ctx;
 };
@@ -117,6 +120,8 @@ void fed_edge_submit(struct fed_edge *edge, const float *delta, uint32_t n, uint
 void fed_edge_fail(struct fed_edge *edge, const char *why);
 enum fed_edge_state fed_edge_state(const struct fed_edge *edge);
 uint64_t fed_edge_round(const struct fed_edge *edge); /* last committed round, 0 = none */
+/** Messages refused since create. */
+uint64_t fed_edge_refused(const struct fed_edge *edge);
 
 /* --- hub side --- */
 
@@ -126,7 +131,8 @@ struct fed_hub_config {
     const char *state_dir;
     uint32_t rounds;    /* stop after this many commits; 0 = no end */
     uint32_t quorum;    /* least updates for a commit */
-    uint32_t expected;  /* aggregate early when this many have arrived */
+    uint32_t expected;  /* aggregate early when this many have arrived; 0 = all that were online
+                           when the round opened */
     atl_ns deadline_ns; /* length of a round */
     atl_ns pause_ns;    /* between rounds */
     uint32_t steps;
@@ -147,7 +153,8 @@ struct fed_round_info {
     uint64_t epoch, round;
     uint32_t participants, quorum;
     char names[FED_EDGES_MAX][FED_NAME_BYTES];
-    double epsilon, delta; /* after this round, for an edge that took part in all; RDP */
+    double epsilon, delta; /* after this round, for an edge that took part in all; RDP; INFINITY
+                              when there is no finite one */
     uint64_t bytes;        /* received */
     double update_norm;
     uint8_t model_hash[32];
@@ -177,5 +184,7 @@ void fed_hub_step(struct fed_hub *hub, atl_ns wall_ns);
 void fed_hub_presence(struct fed_hub *hub, const char *edge, bool online);
 bool fed_hub_finished(const struct fed_hub *hub);
 uint64_t fed_hub_round(const struct fed_hub *hub); /* last committed */
+/** Messages refused since create. */
+uint64_t fed_hub_refused(const struct fed_hub *hub);
 
 #endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fedsync/edge_priv.h"
+
+#include "fedsync/codec_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int config_check(const struct fed_edge_config *cfg, struct atl_error *err)
+{
+    const struct {
+        const char *what, *name;
+    } names[] = {{"federation", cfg->federation}, {"hub", cfg->hub}, {"section", cfg->section}};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(names); i++)
+        if (names[i].name == NULL || !fed_name_valid(names[i].name))
+            return atl_error_set(err, -EINVAL,
+                                 "%s '%.40s': expected 1 to %d letters, digits, '.', '-' or '_', "
+                                 "not starting with '.'",
+                                 names[i].what, names[i].name == NULL ? "" : names[i].name,
+                                 FED_NAME_BYTES - 1);
+    if (cfg->state_dir == NULL || cfg->state_dir[0] == '\0')
+        return atl_error_set(err, -EINVAL, "state_dir: expected a folder");
+    int r = learn_shape_check(cfg->shape, err);
+    if (r == 0)
+        r = fed_params_check(learn_shape_params(cfg->shape), err);
+    return r;
+}
+
+/* The kept model is the signed message itself: what is loaded is verified as if just received. */
+static int load(struct fed_edge *edge, struct atl_error *err)
+{
+    uint8_t *payload;
+    size_t bytes;
+    struct fed_envelope env;
+    int r = fed_state_load(edge->state_dir, FED_EDGE_MODEL_NAME, FED_MESSAGE_BYTES_MAX, &payload,
+                           &bytes, err);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return r;
+    r = fed_envelope_open(&env, payload, bytes, FED_MESSAGE_BYTES_MAX, edge->federation,
+                          edge->roster);
+    if (r < 0 || env.type != FED_TYPE_MODEL || strcmp(env.sender, edge->hub) != 0) {
+        r = atl_error_set(err, -EBADMSG,
+                          "%s/" FED_EDGE_MODEL_NAME " was not signed by hub %s of federation %s as "
+                          "the roster has it: if the hub's key was changed on purpose, remove it",
+                          edge->state_dir, edge->hub, edge->federation);
+    } else {
+        struct atl_error why;
+        r = fed_edge_hold(edge, &env, &why);
+        /* Of an older feature schema: of no use any more, and nothing to fall back to. */
+        if (r == -EINVAL) {
+            fed_logf(edge->ops.log, edge->ops.ctx, "the kept model is left aside: %s", why.text);
+            r = 0;
+        } else if (r < 0) {
+            atl_error_set(err, r, "%s", why.text);
+        }
+        edge->promote_due = edge->holds && edge->round > 0;
+    }
+    free(payload);
+    return r;
+}
+
+int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cfg,
+                    const struct fed_identity *identity, const struct fed_roster *roster,
+                    struct priv_ledger *ledger, const struct fed_edge_ops *ops,
+                    struct atl_error *err)
+{
+    int r = config_check(cfg, err);
+    if (r == 0)
+        r = atl_dir_make(cfg->state_dir, err);
+    if (r < 0)
+        return r;
+    if (fed_roster_key(roster, cfg->hub) == NULL)
+        return atl_error_set(err, -ENOKEY,
+                             "no public key of hub %s in the roster: copy %s.pub "
+                             "from the hub into the roster folder",
+                             cfg->hub, cfg->hub);
+    struct fed_edge *edge = calloc(1, sizeof(*edge));
+    if (edge == NULL)
+        return atl_error_set(err, -ENOMEM, "federation: out of memory");
+    atl_copy(edge->federation, sizeof(edge->federation), cfg->federation);
+    atl_copy(edge->hub, sizeof(edge->hub), cfg->hub);
+    atl_copy(edge->section, sizeof(edge->section), cfg->section);
+    edge->shape = *cfg->shape;
+    edge->params = learn_shape_params(cfg->shape);
+    edge->identity = identity;
+    edge->roster = roster;
+    edge->ledger = ledger;
+    edge->ops = *ops;
+    edge->refusals = (struct fed_refusals){.log = ops->log, .ctx = ops->ctx};
+    atl_rng_init_secure(&edge->rng);
+    edge->state_dir = strdup(cfg->state_dir);
+    edge->held = malloc(edge->params * sizeof(float));
+    edge->update = malloc(edge->params * sizeof(float));
+    if (edge->state_dir == NULL || edge->held == NULL || edge->update == NULL)
+        r = atl_error_set(err, -ENOMEM, "federation: out of memory");
+    else
+        r = load(edge, err);
+    if (r < 0) {
+        fed_edge_destroy(edge);
+        return r;
+    }
+    *ret_edge = edge;
+    return 0;
+}
+
+void fed_edge_destroy(struct fed_edge *edge)
+{
+    if (edge == NULL)
+        return;
+    free(edge->update);
+    free(edge->held);
+    free(edge->state_dir);
+    free(edge);
+}
+
+enum fed_edge_state fed_edge_state(const struct fed_edge *edge)
+{
+    return edge->state;
+}
+
+uint64_t fed_edge_round(const struct fed_edge *edge)
+{
+    return edge->holds ? edge->round : 0;
+}
+
+uint64_t fed_edge_refused(const struct fed_edge *edge)
+{
+    return fed_refused_total(&edge->refusals);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fedsync/codec_priv.h"
+#include "fedsync/edge_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- model --- */
+
+static int values_check(const struct fed_edge *edge, const struct fed_model *model, float *params,
+                        struct atl_error *err)
+{
+    struct learn_model *whole;
+    uint8_t hash[FED_HASH_BYTES];
+    fed_floats_from_wire(params, model->values, edge->params);
+    int r = learn_model_from_params(&whole, &edge->shape, params, err);
+    if (r < 0)
+        return r == -EINVAL ? -EDOM : r;
+    learn_model_hash(whole, hash);
+    learn_model_destroy(whole);
+    if (memcmp(hash, model->hash, sizeof(hash)) != 0)
+        return atl_error_set(err, -EBADMSG, "its parameters do not have the hash that it names");
+    return 0;
+}
+
+/** May a model of this epoch, round and hash take the place of the one held? */
+static int order_check(const struct fed_edge *edge, const struct fed_envelope *env,
+                       const uint8_t hash[FED_HASH_BYTES])
+{
+    if (!edge->holds)
+        return 0;
+    if (env->epoch < edge->epoch || env->round < edge->round)
+        return -ESTALE;
+    if (env->round > edge->round)
+        return 0;
+    if (memcmp(hash, edge->held_hash, FED_HASH_BYTES) == 0)
+        return env->epoch > edge->epoch ? 0 : -EALREADY;
+    /* A round is committed once. Round 0 is only the operator's choice of where to start. */
+    return env->round == 0 && env->epoch > edge->epoch ? 0 : -ESTALE;
+}
+
+int fed_edge_hold(struct fed_edge *edge, const struct fed_envelope *env, struct atl_error *err)
+{
+    struct fed_model model;
+    atl_error_set(err, 0, "round %" PRIu64 " of epoch %" PRIu64, env->round, env->epoch);
+    int r = fed_model_decode(&model, env->body, env->body_bytes);
+    if (r < 0)
+        return r;
+    if (strcmp(model.section, edge->section) != 0)
+        return atl_error_set(err, -EINVAL, "section \"%s\", expected \"%s\"", model.section,
+                             edge->section);
+    if (memcmp(model.schema, edge->shape.schema, sizeof(model.schema)) != 0 ||
+        model.value_bytes != edge->params * sizeof(float))
+        return atl_error_set(err, -EINVAL,
+                             "a model of another feature schema or shape: hub and edges must run "
+                             "the same version");
+    r = order_check(edge, env, model.hash);
+    if (r < 0)
+        return r;
+    float *params = malloc(edge->params * sizeof(float));
+    if (params == NULL)
+        return -ENOMEM;
+    r = values_check(edge, &model, params, err);
+    if (r < 0) {
+        free(params);
+        return r;
+    }
+    free(edge->held);
+    edge->held = params;
+    edge->holds = true;
+    edge->epoch = env->epoch;
+    edge->round = env->round;
+    memcpy(edge->held_hash, model.hash, sizeof(edge->held_hash));
+    return 0;
+}
+
+/** The round that this edge works on is over when its model, or a later one, is there. */
+static void end_round(struct fed_edge *edge)
+{
+    if (edge->plan.round > edge->round && edge->plan.epoch >= edge->epoch)
+        return;
+    edge->waiting = false;
+    if (edge->state == FED_EDGE_TRAINING || edge->state == FED_EDGE_SENDING)
+        fed_logf(edge->ops.log, edge->ops.ctx, "round %" PRIu64 " was closed without our update",
+                 edge->plan.round);
+    if (edge->state != FED_EDGE_REFUSED)
+        edge->state = FED_EDGE_IDLE;
+}
+
+static int take_model(struct fed_edge *edge, const struct fed_envelope *env, const uint8_t *payload,
+                      size_t bytes, struct atl_error *err)
+{
+    uint64_t before = fed_edge_round(edge);
+    int r = fed_edge_hold(edge, env, err);
+    if (r == -EALREADY)
+        return 0; /* a broker sends what it retains at every subscription */
+    if (r < 0)
+        return r;
+    end_round(edge);
+    struct atl_error disk;
+    if (fed_state_save(edge->state_dir, FED_EDGE_MODEL_NAME, payload, bytes, &disk) < 0)
+        fed_logf(edge->ops.log, edge->ops.ctx, "%s: after a restart this model must come again",
+                 disk.text);
+    if (edge->round > before) {
+        edge->promote_due = false;
+        edge->ops.promote(edge->ops.ctx, edge->round, edge->held, edge->params);
+    }
+    return 0;
+}
+
+/* --- plan --- */
+
+/** Later than the one at hand? Epoch counts first. */
+static int plan_order(const struct fed_edge *edge, const struct fed_plan *plan)
+{
+    if (edge->holds && (plan->epoch < edge->epoch || plan->round <= edge->round))
+        return -ESTALE;
+    if (plan->epoch != edge->plan.epoch)
+        return plan->epoch > edge->plan.epoch ? 0 : -ESTALE;
+    if (plan->round == edge->plan.round)
+        return -EALREADY;
+    return plan->round > edge->plan.round ? 0 : -ESTALE;
+}
+
+static int take_plan(struct fed_edge *edge, const struct fed_envelope *env, atl_ns wall_ns,
+                     struct atl_error *err)
+{
+    struct fed_plan plan;
+    atl_error_set(err, 0, "round %" PRIu64 " of epoch %" PRIu64, env->round, env->epoch);
+    int r = fed_plan_decode(&plan, env->body, env->body_bytes);
+    if (r < 0)
+        return r;
+    atl_copy(plan.federation, sizeof(plan.federation), edge->federation);
+    plan.epoch = env->epoch;
+    plan.round = env->round;
+    r = fed_plan_check(&plan, err);
+    if (r < 0)
+        return r;
+    if (strcmp(plan.section, edge->section) != 0 ||
+        memcmp(plan.schema, edge->shape.schema, sizeof(plan.schema)) != 0)
+        return atl_error_set(err, -EINVAL,
+                             "a plan for another section or feature schema: hub and edges must run "
+                             "the same version");
+    r = plan_order(edge, &plan);
+    if (r == -EALREADY)
+        return 0;
+    if (r < 0)
+        return r;
+    if (plan.deadline_ns <= wall_ns)
+        return -ETIME;
+    edge->plan = plan;
+    edge->waiting = true;
+    edge->state = FED_EDGE_IDLE;
+    return 0;
+}
+
+/* --- acknowledgement --- */
+
+static int take_ack(struct fed_edge *edge, const struct fed_envelope *env)
+{
+    struct fed_ack ack;
+    int r = fed_ack_decode(&ack, env->body, env->body_bytes);
+    if (r < 0)
+        return r;
+    if (strcmp(ack.edge, edge->identity->name) != 0)
+        return -EPERM;
+    if (edge->state != FED_EDGE_SENDING || env->round != edge->plan.round ||
+        memcmp(ack.whole, edge->whole, sizeof(ack.whole)) != 0)
+        return edge->state == FED_EDGE_DONE ? 0 : -ESTALE;
+    return fed_edge_acknowledged(edge, &ack);
+}
+
+/* --- any --- */
+
+static enum fed_type type_of(const struct fed_edge *edge, const char *topic)
+{
+    if (strcmp(topic, "plan") == 0)
+        return FED_TYPE_PLAN;
+    if (strcmp(topic, "model") == 0)
+        return FED_TYPE_MODEL;
+    if (strncmp(topic, "ack/", 4) == 0 && strcmp(topic + 4, edge->identity->name) == 0)
+        return FED_TYPE_ACK;
+    return FED_TYPE_UPDATE; /* never sent to an edge */
+}
+
+static int receive(struct fed_edge *edge, const char *topic, const uint8_t *payload, size_t bytes,
+                   atl_ns wall_ns, struct atl_error *err)
+{
+    struct fed_envelope env;
+    enum fed_type type = type_of(edge, topic);
+    size_t max_bytes = FED_BODY_BYTES_MAX + FED_ENVELOPE_BYTES_MAX;
+    if (type == FED_TYPE_UPDATE)
+        return -ENOMSG;
+    if (type == FED_TYPE_MODEL)
+        max_bytes += edge->params * sizeof(float);
+    int r = fed_envelope_open(&env, payload, bytes, max_bytes, edge->federation, edge->roster);
+    if (r < 0)
+        return r;
+    if (env.type != type)
+        return -ENOMSG;
+    if (strcmp(env.sender, edge->hub) != 0)
+        return -EPERM;
+    if (type == FED_TYPE_MODEL)
+        return take_model(edge, &env, payload, bytes, err);
+    return type == FED_TYPE_PLAN ? take_plan(edge, &env, wall_ns, err) : take_ack(edge, &env);
+}
+
+void fed_edge_receive(struct fed_edge *edge, const char *topic, const uint8_t *payload,
+                      size_t bytes, atl_ns wall_ns)
+{
+    struct atl_error err = {""};
+    if (bytes == 0)
+        return; /* a retained message was cleared: unsigned, so it means nothing */
+    int r = receive(edge, topic, payload, bytes, wall_ns, &err);
+    if (r < 0)
+        fed_refuse(&edge->refusals, r, topic, err.text[0] != '\0' ? err.text : NULL);
+    else if (edge->waiting)
+        fed_edge_begin(edge, wall_ns);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bodies of the messages: maps with the keys 1, 2, 3 … in this order, all present.
+ *
+ * Encoders return the size, also when it is larger than capacity (nothing usable is written then).
+ * Decoders return 0 or -EPROTO; pointers in what they give back point into the input.
+ */
+#ifndef FED_MESSAGE_PRIV_H
+#define FED_MESSAGE_PRIV_H
+
+#include "fedsync/fedsync.h"
+
+#define FED_PARAMS_BYTES_MAX (FED_PARAMS_MAX * 4U)
+#define FED_BODY_BYTES_MAX   512U /* of any body, tensors not counted */
+/** No message is larger, so every broker and our own client carry it. */
+#define FED_MESSAGE_BYTES_MAX (1U << 20)
+
+/** Does a model of n parameters fit into one message? @return 0, -EFBIG */
+int fed_params_check(uint32_t n, struct atl_error *err);
+
+/** Federation, epoch and round are the envelope's: the caller fills them in after decoding. */
+size_t fed_plan_encode(const struct fed_plan *plan, uint8_t *out, size_t capacity);
+int fed_plan_decode(struct fed_plan *ret_plan, const uint8_t *body, size_t bytes);
+
+struct fed_model {
+    char section[FED_NAME_BYTES];
+    uint8_t schema[LEARN_SCHEMA_BYTES], hash[32];
+    const uint8_t *values; /* float32, wire order */
+    size_t value_bytes;
+};
+size_t fed_model_encode(const struct fed_model *model, uint8_t *out, size_t capacity);
+int fed_model_decode(struct fed_model *ret_model, const uint8_t *body, size_t bytes);
+
+/** One piece of an update; which one is the envelope's seq. */
+struct fed_chunk {
+    uint8_t base_hash[32]; /* of the model that the update moves */
+    uint8_t whole[32];     /* BLAKE2b-256 of all pieces together */
+    uint32_t params;       /* of the whole */
+    const uint8_t *values; /* float32, wire order */
+    size_t value_bytes;
+};
+size_t fed_chunk_encode(const struct fed_chunk *chunk, uint8_t *out, size_t capacity);
+int fed_chunk_decode(struct fed_chunk *ret_chunk, const uint8_t *body, size_t bytes);
+
+enum fed_verdict {
+    FED_VERDICT_PARTIAL, /* still waiting for the chunks not in `have` */
+    FED_VERDICT_STORED,  /* whole and on disk */
+    FED_VERDICT_REFUSED, /* final: do not send again */
+};
+struct fed_ack {
+    char edge[FED_NAME_BYTES];
+    uint8_t whole[32];
+    enum fed_verdict verdict;
+    uint64_t have; /* bit i: chunk i has arrived */
+};
+size_t fed_ack_encode(const struct fed_ack *ack, uint8_t *out, size_t capacity);
+int fed_ack_decode(struct fed_ack *ret_ack, const uint8_t *body, size_t bytes);
+
+#endif
