@@ -10,6 +10,7 @@
 
 #define HEAD_BYTES_MAX 9
 #define TAG_FLOAT32_LE 85
+#define HEAD_HALF      0xf9
 
 /* --- one item --- */
 
@@ -117,14 +118,36 @@ static size_t decode(struct item *item, const uint8_t *data, size_t bytes)
     return result.status == CBOR_DECODER_FINISHED ? result.read : 0;
 }
 
+/** The IEEE 754 half of exactly this value, if there is one. (libcbor 0.8 encodes most subnormal
+ *  halves as another value.) */
+static bool half_of(double value, uint16_t *ret_bits)
+{
+    int exponent;
+    double size = fabs(value);
+    frexp(size, &exponent); /* size < 2^exponent */
+    if (!isfinite(value) || exponent > 16)
+        return false;
+    /* Halves lie 2^-10 of their leading bit apart, and never less than 2^-24. */
+    double steps = ldexp(size, exponent > -13 ? 11 - exponent : 24);
+    if (steps != floor(steps))
+        return false;
+    uint32_t bits = (uint32_t)steps; /* < 2048 */
+    if (exponent > -13 && bits != 0)
+        bits += (uint32_t)(exponent + 13) << 10; /* the leading bit is the first of the field */
+    *ret_bits = (uint16_t)(bits | (signbit(value) ? 0x8000U : 0U));
+    return true;
+}
+
 static size_t encode_double(double value, uint8_t out[HEAD_BYTES_MAX])
 {
-    struct item back;
+    uint16_t half;
     float single = (float)value;
-    size_t n = cbor_encode_half(single, out, HEAD_BYTES_MAX);
-    if (n > 0 && decode(&back, out, n) == n && back.real == value &&
-        signbit(back.real) == signbit(value))
-        return n;
+    if (half_of(value, &half)) {
+        out[0] = HEAD_HALF;
+        out[1] = (uint8_t)(half >> 8);
+        out[2] = (uint8_t)half;
+        return 3;
+    }
     if ((double)single == value)
         return cbor_encode_single(single, out, HEAD_BYTES_MAX);
     return cbor_encode_double(value, out, HEAD_BYTES_MAX);
