@@ -7,7 +7,7 @@
 
 #define FIXTURE_PATH_BYTES 160
 
-/** A new folder below /tmp. */
+/** A new temporary folder. */
 void fixture_dir_make(char out[FIXTURE_PATH_BYTES]);
 void fixture_dir_remove(const char *dir);
 /** <dir>/<sub>, as one string. */

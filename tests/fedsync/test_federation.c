@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+static struct world *started(void)
+{
+    struct world *world = world_create();
+    world_hub_start(world);
+    for (uint32_t i = 0; i < WORLD_EDGES; i++)
+        world_edge_start(world, i);
+    return world;
+}
+
+/** model += mean of the deltas of those named, in double, one rounding at the end. */
+static void apply_round(const struct fed_round_info *info, float *model, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (uint32_t p = 0; p < info->participants; p++)
+            sum += (double)world_delta((uint32_t)info->names[p][5] - '1', info->round, i);
+        model[i] = (float)((double)model[i] + sum / info->participants);
+    }
+}
+
+static float *copy_base(const struct world *world)
+{
+    float *model = malloc(world->params * sizeof(float));
+    assert_non_null(model);
+    memcpy(model, learn_model_params(world->base), world->params * sizeof(float));
+    return model;
+}
+
+static void three_rounds_commit_the_mean(void **state)
+{
+    (void)state;
+    struct world *world = world_create();
+    world->hub_cfg.rounds = 3;
+    world->hub_cfg.sample_rate = 0.02;
+    world->hub_cfg.noise_multiplier = 1.1;
+    world_hub_start(world);
+    for (uint32_t i = 0; i < WORLD_EDGES; i++)
+        world_edge_start(world, i);
+    float *expected = copy_base(world);
+    double last_epsilon = 0;
+    for (uint64_t round = 1; round <= 3; round++) {
+        world_run_until(world, round, 10);
+        const struct fed_round_info *info = world_info(world, round, FED_ROUND_COMMITTED);
+        assert_non_null(info);
+        assert_int_equal(info->participants, 3);
+        assert_string_equal(info->names[0], "edge-1");
+        assert_string_equal(info->names[2], "edge-3");
+        assert_true(info->bytes > 3 * world->params * sizeof(float));
+        assert_true(info->update_norm > 0);
+
+        struct priv_event event = {.mechanism = PRIV_POISSON_GAUSSIAN,
+                                   .q = world->hub_cfg.sample_rate,
+                                   .sigma = world->hub_cfg.noise_multiplier,
+                                   .steps = round * world->hub_cfg.steps};
+        double epsilon;
+        assert_int_equal(priv_epsilon(PRIV_RDP, &event, 1, 1e-5, &epsilon, NULL), 0);
+        assert_true(fabs(info->epsilon - epsilon) < 1e-9 && epsilon > last_epsilon);
+        last_epsilon = epsilon;
+
+        apply_round(info, expected, world->params);
+        for (uint32_t i = 0; i < WORLD_EDGES; i++) {
+            assert_int_equal(fed_edge_round(world->edges[i].edge), round);
+            assert_int_equal(world->edges[i].promoted, round);
+            assert_memory_equal(world->edges[i].model, expected, world->params * sizeof(float));
+            assert_true(fabs(priv_ledger_epsilon(world->edges[i].ledger) - epsilon) < 1e-9);
+        }
+    }
+    assert_true(fed_hub_finished(world->hub));
+    world_run(world, 5);
+    assert_null(world_info(world, 4, FED_ROUND_OPEN));
+    assert_int_equal(fed_hub_refused(world->hub), 0);
+    assert_int_equal(fed_edge_refused(world->edges[0].edge), 0);
+    free(expected);
+    world_destroy(world);
+}
+
+/* Whatever the network does, a round is committed with exactly the mean of those it names, or it
+ * is abandoned and a later one commits. */
+static void lossy_links_never_spoil_a_model(void **state)
+{
+    (void)state;
+    uint32_t partial = 0;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct world *world = started();
+        float *expected = copy_base(world);
+        atl_rng_init_seed(&world->rng, seed);
+        world->drop_percent = 25 + 5 * (uint32_t)seed;
+        world->repeat_percent = 20;
+        uint32_t seen = 0, commits = 0;
+        for (uint32_t s = 0; s < 1200 && commits < 5; s++) {
+            if (s % 40 == 0) { /* somebody's link comes back */
+                uint32_t at = (uint32_t)atl_rng_below(&world->rng, WORLD_EDGES);
+                world_edge_stop(world, at);
+                world_edge_start(world, at);
+            }
+            world_run(world, 1);
+            for (; seen < world->n_infos; seen++) {
+                const struct fed_round_info *info = &world->infos[seen];
+                if (info->state != FED_ROUND_COMMITTED)
+                    continue;
+                commits++;
+                partial += info->participants < WORLD_EDGES;
+                apply_round(info, expected, world->params);
+                struct learn_model *model;
+                uint8_t hash[32];
+                assert_int_equal(learn_model_from_params(&model, &world->shape, expected, NULL), 0);
+                learn_model_hash(model, hash);
+                learn_model_destroy(model);
+                assert_memory_equal(hash, info->model_hash, sizeof(hash));
+            }
+        }
+        assert_true(commits >= 5);
+        world->drop_percent = world->repeat_percent = 0;
+        uint64_t last = fed_hub_round(world->hub); /* good links: the next two rounds commit one */
+        world_run(world, 130);
+        assert_true(fed_hub_round(world->hub) > last);
+        free(expected);
+        world_destroy(world);
+    }
+    assert_true(partial > 0); /* the links were really bad */
+}
+
+static void a_spent_budget_refuses_while_others_go_on(void **state)
+{
+    (void)state;
+    struct world *world = world_create();
+    struct priv_event event = {.mechanism = PRIV_POISSON_GAUSSIAN,
+                               .q = world->hub_cfg.sample_rate,
+                               .sigma = world->hub_cfg.noise_multiplier,
+                               .steps = world->hub_cfg.steps};
+    double once;
+    assert_int_equal(priv_epsilon(PRIV_RDP, &event, 1, 1e-5, &once, NULL), 0);
+    world->edges[1].budget = once * 1.01;
+    world_hub_start(world);
+    for (uint32_t i = 0; i < WORLD_EDGES; i++)
+        world_edge_start(world, i);
+    world_run_until(world, 1, 10);
+    assert_int_equal(world_info(world, 1, FED_ROUND_COMMITTED)->participants, 3);
+    world_run(world, 3);
+    assert_int_equal(fed_edge_state(world->edges[1].edge), FED_EDGE_REFUSED);
+    world_run_until(world, 2, 70); /* all were online, so the deadline closes it */
+    assert_int_equal(world_info(world, 2, FED_ROUND_COMMITTED)->participants, 2);
+    assert_int_equal(world->edges[1].trained, 1);
+    assert_true(priv_ledger_epsilon(world->edges[1].ledger) <= world->edges[1].budget);
+    assert_int_equal(world->edges[1].promoted_round, 2); /* it still receives */
+
+    world_hub_stop(world); /* a cheaper plan is accepted again */
+    world->hub_cfg.steps = 1;
+    world->hub_cfg.noise_multiplier = 1000;
+    world_hub_start(world);
+    world_run_until(world, 3, 10);
+    assert_int_equal(world_info(world, 3, FED_ROUND_COMMITTED)->participants, 3);
+    world_destroy(world);
+}
+
+static void without_ledger_nothing_leaves(void **state)
+{
+    (void)state;
+    struct world *world = world_create();
+    world->edges[0].no_ledger = true;
+    world_hub_start(world);
+    for (uint32_t i = 0; i < WORLD_EDGES; i++)
+        world_edge_start(world, i);
+    world_run_until(world, 1, 70);
+    assert_int_equal(world->edges[0].trained, 0);
+    assert_int_equal(world->edges[0].promoted_round, 1);
+    assert_int_equal(world_info(world, 1, FED_ROUND_COMMITTED)->participants, 2);
+    world_destroy(world);
+}
+
+/* An edge that has not seen enough rows waits, uncharged, and joins when it has. */
+static void not_ready_costs_nothing(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    world->edges[2].not_ready = true;
+    world_run(world, 10);
+    assert_int_equal(fed_edge_state(world->edges[2].edge), FED_EDGE_IDLE);
+    assert_int_equal(priv_ledger_entries(world->edges[2].ledger), 0);
+    assert_int_equal(fed_edge_state(world->edges[0].edge), FED_EDGE_DONE);
+    world->edges[2].not_ready = false;
+    world_run_until(world, 1, 5);
+    assert_int_equal(world_info(world, 1, FED_ROUND_COMMITTED)->participants, 3);
+    assert_int_equal(priv_ledger_entries(world->edges[2].ledger), 1);
+    world_destroy(world);
+}
+
+static void no_round_without_a_quorum_online(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    fed_hub_presence(world->hub, "edge-1", false);
+    fed_hub_presence(world->hub, "edge-1", false);
+    fed_hub_presence(world->hub, "edge-3", false);
+    fed_hub_presence(world->hub, "nobody", true);
+    fed_hub_presence(world->hub, "hub", true);
+    world_run(world, 20);
+    assert_int_equal(world->n_infos, 0);
+    fed_hub_presence(world->hub, "edge-3", true);
+    world_run(world, 1);
+    assert_non_null(world_info(world, 1, FED_ROUND_OPEN));
+    assert_true(world_info(world, 1, FED_ROUND_OPEN)->quorum == 2);
+    world_destroy(world);
+}
+
+/* Too few answers by the deadline: the round is given up, the next number is used. */
+static void too_few_updates_abandon_the_round(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    world->edges[1].slow = world->edges[2].slow = true;
+    world_run(world, 62);
+    const struct fed_round_info *info = world_info(world, 1, FED_ROUND_ABANDONED);
+    assert_non_null(info);
+    assert_int_equal(info->participants, 1);
+    assert_int_equal(fed_hub_round(world->hub), 0);
+    world_answer(world, 1); /* late: dropped at the edge */
+    world_answer(world, 2);
+    world->edges[1].slow = world->edges[2].slow = false;
+    world_run_until(world, 2, 10);
+    assert_int_equal(world_info(world, 2, FED_ROUND_COMMITTED)->participants, 3);
+    assert_int_equal(world->edges[1].trained, 2);
+    world_destroy(world);
+}
+
+static void a_long_update_is_scaled(void **state)
+{
+    (void)state;
+    struct world *world = world_create();
+    world->hub_cfg.norm_max = 2;
+    world_hub_start(world);
+    world_edge_start(world, 0);
+    world_edge_start(world, 1);
+    float *big = calloc(world->params, sizeof(float)), *none = calloc(world->params, sizeof(float));
+    big[0] = 300;
+    big[world->params - 1] = -400;
+    world->edges[0].answer = big;
+    world->edges[1].answer = none;
+    world_run_until(world, 1, 70);
+    const float *base = learn_model_params(world->base);
+    const float *model = world->edges[0].model;
+    uint32_t last = world->params - 1;
+    assert_float_equal(model[0], base[0] + 0.6F, 1e-6); /* 2 · 3/5 / 2 edges */
+    assert_float_equal(model[last], base[last] - 0.8F, 1e-6);
+    assert_true(fabs(world_info(world, 1, FED_ROUND_COMMITTED)->update_norm - 1) < 1e-9);
+    free(big);
+    free(none);
+    world_destroy(world);
+}
+
+static void an_edge_never_sends_what_is_not_finite(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    float *wrong = calloc(world->params, sizeof(float));
+    wrong[77] = NAN;
+    world->edges[0].answer = wrong;
+    world_run(world, 3);
+    assert_int_equal(fed_edge_state(world->edges[0].edge), FED_EDGE_IDLE);
+    assert_non_null(strstr(world->log, "not finite"));
+    world_run_until(world, 1, 70);
+    assert_int_equal(world_info(world, 1, FED_ROUND_COMMITTED)->participants, 2);
+    free(wrong);
+    world_destroy(world);
+}
+
+int main(void)
+{
+    if (atl_base_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(three_rounds_commit_the_mean),
+        cmocka_unit_test(lossy_links_never_spoil_a_model),
+        cmocka_unit_test(a_spent_budget_refuses_while_others_go_on),
+        cmocka_unit_test(without_ledger_nothing_leaves),
+        cmocka_unit_test(not_ready_costs_nothing),
+        cmocka_unit_test(no_round_without_a_quorum_online),
+        cmocka_unit_test(too_few_updates_abandon_the_round),
+        cmocka_unit_test(a_long_update_is_scaled),
+        cmocka_unit_test(an_edge_never_sends_what_is_not_finite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
