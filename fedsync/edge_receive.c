@@ -83,8 +83,8 @@ static void end_round(struct fed_edge *edge)
         return;
     edge->waiting = false;
     if (edge->state == FED_EDGE_TRAINING || edge->state == FED_EDGE_SENDING)
-        fed_logf(edge->ops.log, edge->ops.ctx, "round %" PRIu64 " was closed without our update",
-                 edge->plan.round);
+        fed_logf(edge->ops.log, edge->ops.ctx,
+                 "round %" PRIu64 " is over, our update was not acknowledged", edge->plan.round);
     if (edge->state != FED_EDGE_REFUSED)
         edge->state = FED_EDGE_IDLE;
 }

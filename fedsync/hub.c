@@ -206,6 +206,12 @@ int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
         fed_hub_destroy(hub);
         return r;
     }
+    uint32_t edges = fed_roster_count(roster) - (fed_roster_find(roster, identity->name) >= 0);
+    if (edges < cfg->quorum)
+        fed_logf(ops->log, ops->ctx,
+                 "no round can start: the quorum is %u, the roster has %u edges (one .pub file for "
+                 "each is expected)",
+                 cfg->quorum, edges);
     hub->info.epsilon = fed_hub_epsilon(hub);
     *ret_hub = hub;
     return 0;

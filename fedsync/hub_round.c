@@ -205,9 +205,15 @@ void fed_hub_step(struct fed_hub *hub, atl_ns wall_ns)
         publish_model(hub);
         hub->published = true;
     }
-    bool open = hub->record.open_epoch != 0;
+    /* A time farther away than we ever set it: the wall clock was set back. */
+    atl_ns wait_max_ns = hub->cfg.pause_ns > DISK_RETRY_NS ? hub->cfg.pause_ns : DISK_RETRY_NS;
+    if (hub->not_before_ns > wall_ns + wait_max_ns)
+        hub->not_before_ns = wall_ns;
+    if (hub->deadline_ns > wall_ns + hub->cfg.deadline_ns)
+        hub->deadline_ns = wall_ns + hub->cfg.deadline_ns;
     if (wall_ns < hub->not_before_ns)
         return;
+    bool open = hub->record.open_epoch != 0;
     if (open && (hub->votes >= hub->awaited || wall_ns >= hub->deadline_ns))
         close_round(hub, wall_ns);
     else if (!open && !fed_hub_finished(hub) && hub->online >= hub->cfg.quorum)

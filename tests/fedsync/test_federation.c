@@ -277,6 +277,50 @@ static void an_edge_never_sends_what_is_not_finite(void **state)
     world_destroy(world);
 }
 
+static void lost_pieces_are_sent_again(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    world->edges[1].slow = world->edges[2].slow = true;
+    world_edge_stop(world, 1);
+    world_edge_stop(world, 2);
+    world->edges[0].slow = true;
+    world_run(world, 1);
+    world_answer(world, 0);
+    assert_int_equal(world->queued, 2); /* 24,340 parameters: two pieces */
+    world->queued = 1;
+    free(world->queue[1].payload);
+    world_run(world, 1);
+    assert_int_equal(fed_edge_state(world->edges[0].edge), FED_EDGE_SENDING);
+    assert_int_equal(world->acks, 0);
+    world_run(world, 3); /* 2 s, and up to 1 s more at random */
+    assert_int_equal(fed_edge_state(world->edges[0].edge), FED_EDGE_DONE);
+    assert_int_equal(world->acks, 2); /* "I have the first", "stored" */
+    assert_int_equal(world_info(world, 1, FED_ROUND_OPEN)->participants, 1);
+    world_destroy(world);
+}
+
+/* The wall clock may jump; nobody waits for a time that will not come. */
+static void a_clock_set_back_stops_nothing(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    world->edges[2].slow = true;
+    world->drop_acks = true;
+    world_run(world, 3);
+    assert_int_equal(fed_edge_state(world->edges[0].edge), FED_EDGE_SENDING);
+    world->now_ns -= 3600 * ATL_NS_PER_S;
+    world->drop_acks = false;
+    world_run(world, 1);
+    assert_int_equal(fed_edge_state(world->edges[0].edge), FED_EDGE_DONE);
+    world_run_until(world, 1, 61); /* a whole round from the new now, no more */
+    world->now_ns -= 3600 * ATL_NS_PER_S;
+    world->edges[2].slow = false;
+    world_answer(world, 2);
+    world_run_until(world, 2, 10);
+    world_destroy(world);
+}
+
 int main(void)
 {
     if (atl_base_init() < 0)
@@ -291,6 +335,8 @@ int main(void)
         cmocka_unit_test(too_few_updates_abandon_the_round),
         cmocka_unit_test(a_long_update_is_scaled),
         cmocka_unit_test(an_edge_never_sends_what_is_not_finite),
+        cmocka_unit_test(lost_pieces_are_sent_again),
+        cmocka_unit_test(a_clock_set_back_stops_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
