@@ -148,6 +148,7 @@ static int edge_train(void *ctx, const struct fed_plan *plan, const float *param
     assert_int_equal(n, edge->world->params);
     edge->job = true;
     edge->job_round = plan->round;
+    edge->job_plan = *plan;
     edge->trained++;
     return 0;
 }

@@ -32,6 +32,7 @@ struct world_edge {
     bool no_ledger, not_ready, slow; /* slow: the trainer answers only when told */
     bool job;
     uint64_t job_round;
+    struct fed_plan job_plan;
     uint32_t trained, promoted;
     uint64_t promoted_round;
     float *model;  /* last promoted */
