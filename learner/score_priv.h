@@ -13,8 +13,10 @@ struct learn_scratch {
 bool learn_scratch_fits(const struct learn_scratch *scratch, const struct learn_model *model);
 /** n ≤ LEARN_BATCH_MAX rows through the model. @return (n, I) in the scratch, last bias not added
  */
-ATL_HOT float *learn_reconstruct(const struct learn_model *model, struct learn_scratch *scratch,
-                                 const float *x, uint32_t n);
+ATL_HOT const float *learn_reconstruct(const struct learn_model *model,
+                                       struct learn_scratch *scratch, const float *x, uint32_t n);
+#define LEARN_KNEE 3.0F
+
 /**
  * The scaled error of one column, ≥ 0, infinite or NaN when the error is: with a = |error| / usual
  * error it is Huber's a² up to the knee and grows like a above. One column gone wild must not drown
@@ -24,15 +26,15 @@ ATL_HOT float *learn_reconstruct(const struct learn_model *model, struct learn_s
  */
 static inline float learn_scaled_error(float observed, float expected, float scale)
 {
-    const float knee = 3.0F;
     float a = (observed < expected ? expected - observed : observed - expected) * scale;
-    float inside = a < knee ? a : knee;
+    float inside = a < LEARN_KNEE ? a : LEARN_KNEE;
     return inside * (2.0F * a - inside);
 }
 
-/** The statistic of one row from its scaled errors (I) and their sum: see score.c. Infinite or NaN
- *  when one of them is. */
-ATL_HOT double learn_statistic(const float *scaled, uint32_t n_in, double sum);
+/** The statistic of one row x (I) with reconstruction y + bias (I): see score.c. Infinite or NaN
+ * when an error is. */
+ATL_HOT double learn_statistic(const float *x, const float *y, const float *bias,
+                               const float *scale, uint32_t n);
 /** The statistics of n ≤ LEARN_BATCH_MAX rows, from error_scale alone. */
 ATL_HOT void learn_statistics(const struct learn_model *model, struct learn_scratch *scratch,
                               const float *x, uint32_t n, double *statistic);
