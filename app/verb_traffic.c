@@ -249,7 +249,7 @@ static int take(struct options *o, int letter, const char *value)
     case 's':
         return parse_number32("site", value, 0, 255, &cfg->site);
     case 'e':
-        return parse_number("seed", value, UINT64_MAX, &cfg->seed);
+        return parse_number("seed", value, INT64_MAX, &cfg->seed);
     case 'd':
         return parse_duration("duration", value, &cfg->duration_ns);
     case 't':

@@ -13,13 +13,13 @@
 enum { TOUCH, GUESS, CALL_HOME, UPLOAD };
 static const struct traf_script scripts[] = {
     [TOUCH] = {TRAF_OPAQUE, {TRAF_FIXED, 0, 0, 0}, {TRAF_FIXED, 0, 0, 0}, {TRAF_FIXED, 0, 0, 0},
-               {TRAF_FIXED, 0, 0, 0}, {TRAF_FIXED, 0, 0, 0}, {TRAF_FIXED, 0.001, 0, 0}, 1, 0},
+               {TRAF_FIXED, 0, 0, 0}, {TRAF_FIXED, 0, 0, 0}, {TRAF_FIXED, 0.001, 0, 0}, 1},
     [GUESS] = {TRAF_SSH, {TRAF_UNIFORM, 2, 3, 0}, {TRAF_UNIFORM, 64, 96, 0}, {TRAF_UNIFORM, 44, 60, 0},
-               {TRAF_LOGNORMAL, 0.05, 0.8, 2}, {TRAF_LOGNORMAL, 0.01, 0.5, 1}, {TRAF_FIXED, 0.01, 0, 0}, 0.1, 0},
+               {TRAF_LOGNORMAL, 0.05, 0.8, 2}, {TRAF_LOGNORMAL, 0.01, 0.5, 1}, {TRAF_FIXED, 0.01, 0, 0}, 0.1},
     [CALL_HOME] = {TRAF_TLS, {TRAF_FIXED, 1, 0, 0}, {TRAF_UNIFORM, 240, 270, 0}, {TRAF_UNIFORM, 150, 190, 0},
-                   {TRAF_LOGNORMAL, 0.01, 0.4, 1}, {TRAF_FIXED, 0, 0, 0}, {TRAF_FIXED, 0.01, 0, 0}, 0, 0},
+                   {TRAF_LOGNORMAL, 0.01, 0.4, 1}, {TRAF_FIXED, 0, 0, 0}, {TRAF_FIXED, 0.01, 0, 0}, 0},
     [UPLOAD] = {TRAF_TLS, {TRAF_FIXED, 1e6, 0, 0}, {TRAF_UNIFORM, 1e6, 4e6, 0}, {TRAF_FIXED, 180, 0, 0},
-                {TRAF_FIXED, 0.02, 0, 0}, {TRAF_UNIFORM, 0.01, 0.1, 0}, {TRAF_FIXED, 0, 0, 0}, 0, 0},
+                {TRAF_FIXED, 0.02, 0, 0}, {TRAF_UNIFORM, 0.01, 0.1, 0}, {TRAF_FIXED, 0, 0, 0}, 0},
 };
 /* clang-format on */
 

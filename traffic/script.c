@@ -11,33 +11,33 @@
  * tail, keep-alives of tens of bytes, closes seconds after the last byte. */
 const struct traf_script traf_scripts[TRAF_SCRIPT_COUNT] = {
     /*                    style      exchanges          up                       down
-     *                    think                   pause                 linger           rst  pace */
+     *                    think                   pause                 linger           rst */
     [TRAF_SCRIPT_WEB] = {TRAF_TLS, LOGN(2.2, 0.8, 40), LOGN(620, 0.6, 9000), LOGN(5200, 1.5, 3e6),
-                         LOGN(0.025, 0.9, 3), LOGN(0.35, 1.2, 25), LOGN(6, 1.2, 115), 0.12, 0},
+                         LOGN(0.025, 0.9, 3), LOGN(0.35, 1.2, 25), LOGN(6, 1.2, 115), 0.12},
     [TRAF_SCRIPT_DOWNLOAD] = {TRAF_HTTP, EVEN(1, 2), LOGN(300, 0.3, 900), TAIL(160e3, 1.2, 24e6),
-                              LOGN(0.03, 0.8, 2), LOGN(0.5, 0.8, 9), LOGN(2, 1, 30), 0.05, 0},
+                              LOGN(0.03, 0.8, 2), LOGN(0.5, 0.8, 9), LOGN(2, 1, 30), 0.05},
     [TRAF_SCRIPT_VIDEO] = {TRAF_TLS, LOGN(7, 0.6, 200), LOGN(900, 0.3, 3000), LOGN(150e3, 0.6, 1.5e6),
-                           LOGN(0.02, 0.7, 2), LOGN(3.4, 0.35, 15), LOGN(5, 0.8, 60), 0.15, 0},
+                           LOGN(0.02, 0.7, 2), LOGN(3.4, 0.35, 15), LOGN(5, 0.8, 60), 0.15},
     [TRAF_SCRIPT_APP] = {TRAF_TLS, LOGN(1.3, 0.6, 12), LOGN(800, 0.8, 40e3), LOGN(1900, 1.3, 600e3),
-                         LOGN(0.04, 0.9, 4), LOGN(0.9, 1.1, 30), LOGN(9, 1.1, 90), 0.16, 0},
+                         LOGN(0.04, 0.9, 4), LOGN(0.9, 1.1, 30), LOGN(9, 1.1, 90), 0.16},
     [TRAF_SCRIPT_PUSH] = {TRAF_TLS, FIX(1e6), LOGN(46, 0.2, 200), LOGN(46, 0.2, 400),
-                          LOGN(0.01, 0.5, 1), FIX(60), FIX(1), 0.3, 0},
+                          LOGN(0.01, 0.5, 1), FIX(60), FIX(1), 0.3},
     [TRAF_SCRIPT_SUBMIT] = {TRAF_TEXT, EVEN(4, 7), LOGN(160, 2.1, 6e6), LOGN(54, 0.3, 200),
-                            LOGN(0.04, 0.8, 3), LOGN(0.02, 0.8, 1), FIX(0.01), 0.02, 0},
+                            LOGN(0.04, 0.8, 3), LOGN(0.02, 0.8, 1), FIX(0.01), 0.02},
     [TRAF_SCRIPT_IMAP] = {TRAF_TLS, LOGN(5, 0.6, 40), LOGN(66, 0.4, 400), LOGN(700, 1.7, 4e6),
-                          LOGN(0.015, 0.7, 1), LOGN(0.1, 1, 10), LOGN(25, 1.2, 600), 0.03, 0},
+                          LOGN(0.015, 0.7, 1), LOGN(0.1, 1, 10), LOGN(25, 1.2, 600), 0.03},
     [TRAF_SCRIPT_SSH] = {TRAF_SSH, LOGN(60, 0.8, 900), LOGN(44, 0.25, 200), LOGN(110, 1, 12e3),
-                         LOGN(0.004, 0.8, 1), LOGN(0.45, 1.1, 60), LOGN(1, 1, 20), 0.02, 0},
+                         LOGN(0.004, 0.8, 1), LOGN(0.45, 1.1, 60), LOGN(1, 1, 20), 0.02},
     [TRAF_SCRIPT_SHARE] = {TRAF_TLS, LOGN(4, 0.8, 60), LOGN(6e3, 1.6, 8e6), LOGN(9e3, 1.6, 8e6),
-                           LOGN(0.03, 0.8, 3), LOGN(0.8, 1.1, 30), LOGN(12, 1, 120), 0.05, 0},
+                           LOGN(0.03, 0.8, 3), LOGN(0.8, 1.1, 30), LOGN(12, 1, 120), 0.05},
     [TRAF_SCRIPT_CAMERA] = {TRAF_TLS, LOGN(12, 0.6, 120), LOGN(26e3, 0.5, 400e3), FIX(120),
-                            LOGN(0.02, 0.6, 1), LOGN(1.9, 0.3, 9), LOGN(2, 0.6, 20), 0.1, 0},
+                            LOGN(0.02, 0.6, 1), LOGN(1.9, 0.3, 9), LOGN(2, 0.6, 20), 0.1},
     [TRAF_SCRIPT_TELEMETRY] = {TRAF_TLS, EVEN(1, 2), LOGN(260, 0.4, 4000), LOGN(90, 0.3, 900),
-                               LOGN(0.03, 0.7, 2), LOGN(0.1, 0.6, 2), LOGN(0.3, 0.9, 10), 0.04, 0},
+                               LOGN(0.03, 0.7, 2), LOGN(0.1, 0.6, 2), LOGN(0.3, 0.9, 10), 0.04},
     [TRAF_SCRIPT_PEER_BLOCKS] = {TRAF_OPAQUE, LOGN(5, 0.9, 60), LOGN(120, 1.6, 16e3), LOGN(16e3, 1.1, 256e3),
-                                 LOGN(0.06, 0.9, 4), LOGN(0.8, 1.2, 40), LOGN(8, 1.2, 120), 0.25, 0},
+                                 LOGN(0.06, 0.9, 4), LOGN(0.8, 1.2, 40), LOGN(8, 1.2, 120), 0.25},
     [TRAF_SCRIPT_CRAWL] = {TRAF_HTTP, EVEN(1, 4), LOGN(240, 0.2, 800), LOGN(9e3, 1.2, 500e3),
-                           LOGN(0.05, 0.9, 5), LOGN(0.6, 0.7, 6), LOGN(0.5, 0.8, 10), 0.03, 0},
+                           LOGN(0.05, 0.9, 5), LOGN(0.6, 0.7, 6), LOGN(0.5, 0.8, 10), 0.03},
 };
 
 /* Share of the day's arrivals in each hour, UTC, any scale. */

@@ -8,12 +8,11 @@
 /** Put the benign life of the site into the heap, warm-up included. */
 void traf_services_start(struct traf_sim *sim);
 
-#define TRAF_SCRIPTS(X)                                                                    \
-    X(WEB)                                                                                 \
-    X(DOWNLOAD)                                                                            \
-    X(VIDEO)                                                                               \
-    X(APP) X(PUSH) X(SUBMIT) X(IMAP) X(SSH) X(SHARE) X(CAMERA) X(TELEMETRY) X(PEER_BLOCKS) \
-        X(CRAWL)
+#define TRAF_SCRIPTS(X) \
+    X(WEB)              \
+    X(DOWNLOAD)         \
+    X(VIDEO)            \
+    X(APP) X(PUSH) X(SUBMIT) X(IMAP) X(SSH) X(SHARE) X(CAMERA) X(TELEMETRY) X(PEER_BLOCKS) X(CRAWL)
 
 enum traf_script_name {
 #define TRAF_ENUM(id) TRAF_SCRIPT_##id,

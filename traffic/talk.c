@@ -25,114 +25,6 @@ enum {
 
 static const atl_ns syn_retry[] = {1 * ATL_NS_PER_S, 2 * ATL_NS_PER_S, 4 * ATL_NS_PER_S};
 
-/* --- one packet --- */
-
-static uint32_t clock_ms(const struct traf_sim *sim, const struct traf_talk *t, int from)
-{
-    return t->stamp[from] + (uint32_t)((sim->now - sim->start + TRAF_WARM_UP_NS) / ATL_NS_PER_MS);
-}
-
-void traf_syn_options(struct traf_segment *segment, uint16_t mss, bool stamps, uint32_t stamp,
-                      uint32_t echo)
-{
-    uint8_t *at = segment->options;
-    const uint8_t size[4] = {2, 4, (uint8_t)(mss >> 8), (uint8_t)mss};
-    memcpy(at, size, sizeof(size));
-    at += 4;
-    if (stamps) {
-        const uint8_t kinds[4] = {4, 2, 8, 10};
-        memcpy(at, kinds, sizeof(kinds));
-        traf_put32(at + 4, stamp);
-        traf_put32(at + 8, echo);
-        at += 12;
-    } else {
-        const uint8_t kinds[4] = {1, 1, 4, 2};
-        memcpy(at, kinds, sizeof(kinds));
-        at += 4;
-    }
-    const uint8_t scale[4] = {1, 3, 3, 7};
-    memcpy(at, scale, sizeof(scale));
-    segment->option_bytes = (uint8_t)(at + 4 - segment->options);
-}
-
-static void put_options(const struct traf_sim *sim, struct traf_flow *flow, int from,
-                        struct traf_segment *segment)
-{
-    struct traf_talk *t = &flow->talk;
-    uint32_t stamp = clock_ms(sim, t, from);
-    uint32_t echo = t->heard[from];
-    t->heard[!from] = stamp;
-    if (segment->flags & TRAF_SYN) {
-        uint16_t mss = (uint16_t)(t->mss + (t->stamps ? 12 : 0));
-        traf_syn_options(segment, mss, t->stamps, stamp, segment->flags & TRAF_ACK ? echo : 0);
-        return;
-    }
-    if (!t->stamps || segment->flags & TRAF_RST)
-        return;
-    const uint8_t head[4] = {1, 1, 8, 10};
-    memcpy(segment->options, head, sizeof(head));
-    traf_put32(segment->options + 4, stamp);
-    traf_put32(segment->options + 8, echo);
-    segment->option_bytes = 12;
-}
-
-/* seq and payload of one TCP segment; offset is where it lies in the transfer */
-static void send(struct traf_sim *sim, struct traf_flow *flow, int from, uint8_t flags,
-                 uint32_t seq, uint32_t offset, uint32_t bytes)
-{
-    struct traf_talk *t = &flow->talk;
-    struct traf_segment segment = {.seq = seq, .flags = flags};
-    segment.ack = flags & TRAF_ACK ? t->seen[from] : 0;
-    /* a receiver that reads along: the window dips a little with what is on its way */
-    uint32_t dip = (t->seen[from] >> 7) % 29;
-    segment.window = flags & TRAF_SYN   ? t->window[from]
-                     : flags & TRAF_RST ? 0
-                                        : (uint16_t)(t->window[from] / 64 + 480 - dip);
-    put_options(sim, flow, from, &segment);
-    uint8_t *payload =
-        traf_tcp_begin(&sim->frame, &flow->path, from, flow->ip_id[from]++, &segment, bytes);
-    if (bytes > 0) {
-        struct traf_piece piece = {t->script->style, (uint8_t)from, t->transfer,
-                                   offset,           t->bytes,      t->stamp[from]};
-        traf_fill(sim, &piece, payload, bytes);
-    }
-    traf_tcp_end(&flow->path, from, payload, &segment, bytes);
-    traf_emit(sim, flow);
-}
-
-static void send_quic(struct traf_sim *sim, struct traf_flow *flow, int from, uint32_t bytes)
-{
-    struct traf_talk *t = &flow->talk;
-    uint8_t *payload = traf_udp_begin(&sim->frame, &flow->path, from, flow->ip_id[from]++, bytes);
-    traf_fill_quic(sim, t->stamp[0], (uint8_t)from, t->transfer < 2, t->seq[from], payload, bytes);
-    traf_udp_end(&flow->path, from, payload, bytes);
-    traf_emit(sim, flow);
-}
-
-static void send_data(struct traf_sim *sim, struct traf_flow *flow, uint32_t index)
-{
-    struct traf_talk *t = &flow->talk;
-    uint32_t at = index * t->mss;
-    uint32_t bytes = t->round_bytes - at < t->mss ? t->round_bytes - at : t->mss;
-    if (t->quic) {
-        bool hello = t->transfer < 2;
-        send_quic(sim, flow, t->dir, hello ? 1200 : bytes < 24 ? 24 + bytes : bytes);
-        return;
-    }
-    uint32_t offset = t->bytes - t->left - t->round_bytes + at;
-    bool last = index + 1u == t->segments;
-    send(sim, flow, t->dir, last ? TRAF_PSH | TRAF_ACK : TRAF_ACK, t->round_seq + at, offset,
-         bytes);
-}
-
-static void send_ack(struct traf_sim *sim, struct traf_flow *flow, int from)
-{
-    if (flow->talk.quic)
-        send_quic(sim, flow, from, 29 + (uint32_t)atl_rng_below(flow->rng, 12));
-    else
-        send(sim, flow, from, TRAF_ACK, flow->talk.seq[from], 0, 0);
-}
-
 static atl_ns go(struct traf_talk *t, uint8_t phase, atl_ns at)
 {
     t->phase = phase;
@@ -173,7 +65,7 @@ static void data_due(struct traf_sim *sim, struct traf_flow *flow)
 {
     struct traf_talk *t = &flow->talk;
     if (t->sent != t->lost || !t->hidden_loss)
-        send_data(sim, flow, t->sent);
+        traf_talk_send_data(sim, flow, t->sent);
     t->sent++;
     bool elicits = t->sent % 2 == 0 || t->sent == t->segments;
     uint32_t slot = (t->sent - 1u) / 2;
@@ -199,7 +91,7 @@ static void ack_due(struct traf_sim *sim, struct traf_flow *flow)
         covered = (uint32_t)t->lost;
     uint32_t bytes = covered * t->mss;
     t->seen[!t->dir] = t->round_seq + (bytes < t->round_bytes ? bytes : t->round_bytes);
-    send_ack(sim, flow, !t->dir);
+    traf_talk_send_ack(sim, flow, !t->dir);
 }
 
 static atl_ns transfer_done(struct traf_sim *sim, struct traf_flow *flow);
@@ -245,7 +137,7 @@ static atl_ns step_round(struct traf_sim *sim, struct traf_flow *flow)
 static atl_ns step_again(struct traf_sim *sim, struct traf_flow *flow)
 {
     struct traf_talk *t = &flow->talk;
-    send_data(sim, flow, (uint32_t)t->lost);
+    traf_talk_send_data(sim, flow, (uint32_t)t->lost);
     return go(t, PHASE_AGAIN_ACK, sim->now + traf_us(t->rtt[!t->dir]));
 }
 
@@ -254,7 +146,7 @@ static atl_ns step_again_ack(struct traf_sim *sim, struct traf_flow *flow)
     struct traf_talk *t = &flow->talk;
     t->lost = -1;
     t->seen[!t->dir] = t->round_seq + t->round_bytes;
-    send_ack(sim, flow, !t->dir);
+    traf_talk_send_ack(sim, flow, !t->dir);
     return round_done(sim, flow);
 }
 
@@ -343,7 +235,7 @@ static atl_ns step_syn(struct traf_sim *sim, struct traf_flow *flow)
     struct traf_talk *t = &flow->talk;
     if (t->quic)
         return step_exchange(sim, flow);
-    send(sim, flow, 0, TRAF_SYN, t->seq[0], 0, 0);
+    traf_talk_send(sim, flow, 0, TRAF_SYN, t->seq[0], 0, 0);
     if (t->outcome == TRAF_NO_ANSWER) {
         if (t->tries >= ATL_ARRAY_LEN(syn_retry))
             return TRAF_NEVER;
@@ -356,7 +248,7 @@ static atl_ns refuse(struct traf_sim *sim, struct traf_flow *flow)
 {
     struct traf_talk *t = &flow->talk;
     t->seen[1] = t->seq[0] + 1;
-    send(sim, flow, 1, TRAF_RST | TRAF_ACK, 0, 0, 0);
+    traf_talk_send(sim, flow, 1, TRAF_RST | TRAF_ACK, 0, 0, 0);
     if (t->tries++ >= 2 || flow->path.ttl[0] < 100) /* one family of systems tries three times */
         return TRAF_NEVER;
     return go(t, PHASE_SYN, sim->now + 500 * ATL_NS_PER_MS);
@@ -386,7 +278,7 @@ static atl_ns step_answer(struct traf_sim *sim, struct traf_flow *flow)
     if (t->outcome == TRAF_UNREACHABLE)
         return unreachable(sim, flow);
     t->seen[1] = ++t->seq[0];
-    send(sim, flow, 1, TRAF_SYN | TRAF_ACK, t->seq[1], 0, 0);
+    traf_talk_send(sim, flow, 1, TRAF_SYN | TRAF_ACK, t->seq[1], 0, 0);
     return go(t, PHASE_ESTABLISHED, sim->now + traf_us(t->rtt[0]));
 }
 
@@ -394,7 +286,7 @@ static atl_ns step_established(struct traf_sim *sim, struct traf_flow *flow)
 {
     struct traf_talk *t = &flow->talk;
     t->seen[0] = ++t->seq[1];
-    send_ack(sim, flow, 0);
+    traf_talk_send_ack(sim, flow, 0);
     return go(t, PHASE_EXCHANGE, sim->now + 60000 + atl_rng_below(flow->rng, 1500000));
 }
 
@@ -404,17 +296,17 @@ static atl_ns step_close(struct traf_sim *sim, struct traf_flow *flow)
 {
     struct traf_talk *t = &flow->talk;
     if (t->quic) {
-        send_quic(sim, flow, 0, 31);
+        traf_talk_send_quic(sim, flow, 0, 31);
         return TRAF_NEVER;
     }
     t->closer = traf_chance(flow->rng, 0.35);
     if (traf_chance(flow->rng, t->script->rst_share)) {
-        send(sim, flow, t->closer, TRAF_RST | TRAF_ACK, t->seq[t->closer], 0, 0);
+        traf_talk_send(sim, flow, t->closer, TRAF_RST | TRAF_ACK, t->seq[t->closer], 0, 0);
         return TRAF_NEVER;
     }
     if (traf_chance(flow->rng, 0.015))
         return TRAF_NEVER; /* gone without a word */
-    send(sim, flow, t->closer, TRAF_FIN | TRAF_ACK, t->seq[t->closer]++, 0, 0);
+    traf_talk_send(sim, flow, t->closer, TRAF_FIN | TRAF_ACK, t->seq[t->closer]++, 0, 0);
     atl_ns at = sim->now + traf_us(t->rtt[!t->closer]);
     return go(t, traf_chance(flow->rng, 0.4) ? PHASE_CLOSE_ACK : PHASE_CLOSE_FIN, at);
 }
@@ -423,7 +315,7 @@ static atl_ns step_close_ack(struct traf_sim *sim, struct traf_flow *flow)
 {
     struct traf_talk *t = &flow->talk;
     t->seen[!t->closer] = t->seq[t->closer];
-    send_ack(sim, flow, !t->closer);
+    traf_talk_send_ack(sim, flow, !t->closer);
     return go(t, PHASE_CLOSE_FIN, sim->now + 200000 + atl_rng_below(flow->rng, 40000000));
 }
 
@@ -432,7 +324,7 @@ static atl_ns step_close_fin(struct traf_sim *sim, struct traf_flow *flow)
     struct traf_talk *t = &flow->talk;
     int other = !t->closer;
     t->seen[other] = t->seq[t->closer];
-    send(sim, flow, other, TRAF_FIN | TRAF_ACK, t->seq[other]++, 0, 0);
+    traf_talk_send(sim, flow, other, TRAF_FIN | TRAF_ACK, t->seq[other]++, 0, 0);
     return go(t, PHASE_LAST_ACK, sim->now + traf_us(t->rtt[t->closer]));
 }
 
@@ -441,9 +333,9 @@ static atl_ns step_last_ack(struct traf_sim *sim, struct traf_flow *flow)
     struct traf_talk *t = &flow->talk;
     t->seen[t->closer] = t->seq[!t->closer];
     if (traf_chance(flow->rng, 0.03)) /* a process that is already gone */
-        send(sim, flow, t->closer, TRAF_RST, t->seq[t->closer], 0, 0);
+        traf_talk_send(sim, flow, t->closer, TRAF_RST, t->seq[t->closer], 0, 0);
     else
-        send_ack(sim, flow, t->closer);
+        traf_talk_send_ack(sim, flow, t->closer);
     return TRAF_NEVER;
 }
 
@@ -494,8 +386,6 @@ void traf_talk_init(struct traf_flow *flow, const struct traf_script *script,
     double up = host->up_bps < server->bps ? host->up_bps : server->bps;
     t->gap_ns[!in] = pace_ns(down * share, t->mss);
     t->gap_ns[in] = pace_ns(up * share, t->mss);
-    if (script->up_bps > 0)
-        t->gap_ns[0] = pace_ns(script->up_bps, t->mss);
     /* the median line loses one segment in 125, a bad one 8 % */
     const struct traf_dist loss = {TRAF_LOGNORMAL, 0.008, 1.2, 0.08};
     t->loss = (float)traf_draw(flow->rng, &loss);

@@ -15,7 +15,6 @@ struct traf_script {
     struct traf_dist pause;     /* seconds between exchanges */
     struct traf_dist linger;    /* seconds from the last exchange to the close */
     double rst_share;           /* closed by RST instead of FIN */
-    double up_bps;              /* limits the sending rate of end 0; 0 = the line's */
 };
 
 enum traf_outcome { TRAF_TALKS, TRAF_NO_ANSWER, TRAF_REFUSED, TRAF_UNREACHABLE };
@@ -32,5 +31,14 @@ void traf_talk_resume(struct traf_sim *sim, struct traf_flow *flow, atl_ns at);
 /** MSS, SACK, timestamps and window scale as on a SYN; also used by scans and floods. */
 void traf_syn_options(struct traf_segment *segment, uint16_t mss, bool stamps, uint32_t stamp,
                       uint32_t echo);
+
+/* One packet of a conversation (talk_packet.c). offset is where the payload lies in the transfer.
+ */
+void traf_talk_send(struct traf_sim *sim, struct traf_flow *flow, int from, uint8_t flags,
+                    uint32_t seq, uint32_t offset, uint32_t bytes);
+void traf_talk_send_quic(struct traf_sim *sim, struct traf_flow *flow, int from, uint32_t bytes);
+/** Segment `index` of the present round. */
+void traf_talk_send_data(struct traf_sim *sim, struct traf_flow *flow, uint32_t index);
+void traf_talk_send_ack(struct traf_sim *sim, struct traf_flow *flow, int from);
 
 #endif
