@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-void pld_fft_roots(struct pld_complex *roots, size_t n)
+void priv_pld_fft_roots(struct pld_complex *roots, size_t n)
 {
     for (size_t i = 0; i < n / 2; i++) {
         double angle = -2 * M_PI * (double)i / (double)n;
@@ -16,7 +16,7 @@ void pld_fft_roots(struct pld_complex *roots, size_t n)
     }
 }
 
-void pld_fft_forward(struct pld_complex *x, size_t n, const struct pld_complex *roots)
+void priv_pld_fft_forward(struct pld_complex *x, size_t n, const struct pld_complex *roots)
 {
     for (size_t half = n / 2, stride = 1; half > 0; half /= 2, stride *= 2)
         for (size_t block = 0; block < n; block += 2 * half)
@@ -31,7 +31,7 @@ void pld_fft_forward(struct pld_complex *x, size_t n, const struct pld_complex *
             }
 }
 
-void pld_fft_inverse(struct pld_complex *x, size_t n, const struct pld_complex *roots)
+void priv_pld_fft_inverse(struct pld_complex *x, size_t n, const struct pld_complex *roots)
 {
     for (size_t half = 1, stride = n / 2; half < n; half *= 2, stride /= 2)
         for (size_t block = 0; block < n; block += 2 * half)

@@ -128,15 +128,13 @@ static const struct priv_charge *charge_find(const struct priv_ledger *l,
 static int line_apply(struct priv_ledger *l, const char *line, struct atl_error *err)
 {
     if (l->link.seq == UINT64_MAX)
-        return ledger_head_read(line, &l->head, &l->link, err);
+        return priv_ledger_head_read(line, &l->head, &l->link, err);
     struct ledger_entry entry;
-    int r = ledger_entry_read(line, &entry, &l->link, err);
+    int r = priv_ledger_entry_read(line, &entry, &l->link, err);
     if (r < 0)
         return r;
     if (strcmp(entry.owner, l->head.owner) != 0 || strcmp(entry.unit, l->head.unit) != 0)
         return atl_error_set(err, -EBADMSG, "another owner or unit than in the first line");
-    if (charge_find(l, &entry.charge) != NULL)
-        return atl_error_set(err, -EBADMSG, "the same round a second time");
     return charge_add(l, &entry.charge, err);
 }
 
@@ -204,12 +202,12 @@ static int anchor_read(const struct priv_ledger *l, struct ledger_link *ret_link
     size_t bytes;
     int r = atl_file_read(l->anchor, LEDGER_LINE_BYTES - 1, &text, &bytes, err);
     if (r == -ENOENT) {
-        ledger_link_init(ret_link);
+        priv_ledger_link_init(ret_link);
         return 0;
     }
     if (r < 0)
         return r;
-    r = strlen((char *)text) == bytes ? ledger_anchor_read((char *)text, ret_link) : -EBADMSG;
+    r = strlen((char *)text) == bytes ? priv_ledger_anchor_read((char *)text, ret_link) : -EBADMSG;
     free(text);
     if (r < 0)
         return atl_error_set(err, r, "%s: edited; restore it and the ledger from the same backup",
@@ -220,7 +218,7 @@ static int anchor_read(const struct priv_ledger *l, struct ledger_link *ret_link
 static int anchor_write(const struct priv_ledger *l, struct atl_error *err)
 {
     char text[LEDGER_LINE_BYTES];
-    return atl_file_write(l->anchor, text, ledger_anchor_write(text, &l->link), 0600, err);
+    return atl_file_write(l->anchor, text, priv_ledger_anchor_write(text, &l->link), 0600, err);
 }
 
 static int append(const struct priv_ledger *l, const char *line, size_t bytes,
@@ -296,7 +294,7 @@ static int head_write(struct priv_ledger *l, const struct priv_ledger_config *cf
     head->accountant = cfg->accountant;
     atl_clock_format(atl_clock_wall_ns(), head->time);
     char line[LEDGER_LINE_BYTES];
-    int r = append(l, line, ledger_head_write(line, head, &l->link), err);
+    int r = append(l, line, priv_ledger_head_write(line, head, &l->link), err);
     return r < 0 ? r : anchor_write(l, err);
 }
 
@@ -348,7 +346,7 @@ int priv_ledger_open(struct priv_ledger **ret_ledger, const struct priv_ledger_c
     if (l == NULL)
         return atl_error_set(err, -ENOMEM, "ledger in %s: out of memory", cfg->dir);
     l->lock_fd = l->fd = -1;
-    ledger_link_init(&l->link);
+    priv_ledger_link_init(&l->link);
 
     r = path_set(l->path, cfg->dir, "privacy.ledger", err);
     if (r == 0)
@@ -455,7 +453,7 @@ int priv_ledger_charge(struct priv_ledger *l, const struct priv_charge *charge,
     l->spent = entry.epsilon;
 
     char line[LEDGER_LINE_BYTES];
-    r = append(l, line, ledger_entry_write(line, &entry, &l->link), err);
+    r = append(l, line, priv_ledger_entry_write(line, &entry, &l->link), err);
     if (r == 0)
         r = anchor_write(l, err);
     if (r < 0)

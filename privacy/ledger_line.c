@@ -68,8 +68,8 @@ static size_t seal(char out[LEDGER_LINE_BYTES], int used, struct ledger_link *li
     return (size_t)used;
 }
 
-size_t ledger_head_write(char out[LEDGER_LINE_BYTES], const struct ledger_head *head,
-                         struct ledger_link *link)
+size_t priv_ledger_head_write(char out[LEDGER_LINE_BYTES], const struct ledger_head *head,
+                              struct ledger_link *link)
 {
     char owner[ESCAPED_BYTES], unit[ESCAPED_BYTES];
     escape(owner, head->owner);
@@ -82,8 +82,8 @@ size_t ledger_head_write(char out[LEDGER_LINE_BYTES], const struct ledger_head *
     return seal(out, used, link);
 }
 
-size_t ledger_entry_write(char out[LEDGER_LINE_BYTES], const struct ledger_entry *entry,
-                          struct ledger_link *link)
+size_t priv_ledger_entry_write(char out[LEDGER_LINE_BYTES], const struct ledger_entry *entry,
+                               struct ledger_link *link)
 {
     const struct priv_charge *charge = &entry->charge;
     char owner[ESCAPED_BYTES], unit[ESCAPED_BYTES], federation[ESCAPED_BYTES];
@@ -173,8 +173,8 @@ static int close_line(const char *line, const char *again, size_t bytes, struct 
     return 0;
 }
 
-int ledger_head_read(const char *line, struct ledger_head *ret_head, struct ledger_link *link,
-                     struct atl_error *err)
+int priv_ledger_head_read(const char *line, struct ledger_head *ret_head, struct ledger_link *link,
+                          struct atl_error *err)
 {
     char fields[LEDGER_LINE_BYTES], *at, *format, *accountant, *time;
     int r = open_line(line, fields, &at, link, err);
@@ -191,7 +191,7 @@ int ledger_head_read(const char *line, struct ledger_head *ret_head, struct ledg
 
     char again[LEDGER_LINE_BYTES];
     struct ledger_link next = *link;
-    r = close_line(line, again, ledger_head_write(again, &head, &next), err);
+    r = close_line(line, again, priv_ledger_head_write(again, &head, &next), err);
     if (r < 0)
         return r;
     *ret_head = head;
@@ -199,8 +199,8 @@ int ledger_head_read(const char *line, struct ledger_head *ret_head, struct ledg
     return 0;
 }
 
-int ledger_entry_read(const char *line, struct ledger_entry *ret_entry, struct ledger_link *link,
-                      struct atl_error *err)
+int priv_ledger_entry_read(const char *line, struct ledger_entry *ret_entry,
+                           struct ledger_link *link, struct atl_error *err)
 {
     char fields[LEDGER_LINE_BYTES], *at, *mechanism, *time;
     int r = open_line(line, fields, &at, link, err);
@@ -222,7 +222,7 @@ int ledger_entry_read(const char *line, struct ledger_entry *ret_entry, struct l
 
     char again[LEDGER_LINE_BYTES];
     struct ledger_link next = *link;
-    r = close_line(line, again, ledger_entry_write(again, &entry, &next), err);
+    r = close_line(line, again, priv_ledger_entry_write(again, &entry, &next), err);
     if (r < 0)
         return r;
     *ret_entry = entry;
@@ -230,21 +230,21 @@ int ledger_entry_read(const char *line, struct ledger_entry *ret_entry, struct l
     return 0;
 }
 
-void ledger_link_init(struct ledger_link *link)
+void priv_ledger_link_init(struct ledger_link *link)
 {
     link->seq = UINT64_MAX;
     memset(link->hash, '0', sizeof(link->hash) - 1);
     link->hash[sizeof(link->hash) - 1] = '\0';
 }
 
-size_t ledger_anchor_write(char out[LEDGER_LINE_BYTES], const struct ledger_link *link)
+size_t priv_ledger_anchor_write(char out[LEDGER_LINE_BYTES], const struct ledger_link *link)
 {
     return (size_t)snprintf(out, LEDGER_LINE_BYTES,
                             "format=atalaya-anchor-1 seq=%" PRIu64 " hash=%s\n", link->seq,
                             link->hash);
 }
 
-int ledger_anchor_read(const char *text, struct ledger_link *ret_link)
+int priv_ledger_anchor_read(const char *text, struct ledger_link *ret_link)
 {
     char fields[LEDGER_LINE_BYTES], again[LEDGER_LINE_BYTES], *at = fields, *format, *hash;
     struct ledger_link link;
@@ -254,7 +254,7 @@ int ledger_anchor_read(const char *text, struct ledger_link *ret_link)
     hash[strcspn(hash, "\n")] = '\0';
     if (!atl_copy(link.hash, sizeof(link.hash), hash))
         return -EBADMSG;
-    ledger_anchor_write(again, &link);
+    priv_ledger_anchor_write(again, &link);
     if (strcmp(again, text) != 0)
         return -EBADMSG;
     *ret_link = link;

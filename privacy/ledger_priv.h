@@ -45,25 +45,25 @@ struct ledger_entry {
  * Write the line that follows *link, newline included, and move *link on.
  * @return its length
  */
-size_t ledger_head_write(char out[LEDGER_LINE_BYTES], const struct ledger_head *head,
-                         struct ledger_link *link);
-size_t ledger_entry_write(char out[LEDGER_LINE_BYTES], const struct ledger_entry *entry,
-                          struct ledger_link *link);
+size_t priv_ledger_head_write(char out[LEDGER_LINE_BYTES], const struct ledger_head *head,
+                              struct ledger_link *link);
+size_t priv_ledger_entry_write(char out[LEDGER_LINE_BYTES], const struct ledger_entry *entry,
+                               struct ledger_link *link);
 
 /**
  * Read one line (no newline, terminated), which must follow *link to the byte; moves *link on.
  * @return 0, or -EBADMSG with what is wrong, without the place, in *err
  */
-int ledger_head_read(const char *line, struct ledger_head *ret_head, struct ledger_link *link,
-                     struct atl_error *err);
-int ledger_entry_read(const char *line, struct ledger_entry *ret_entry, struct ledger_link *link,
-                      struct atl_error *err);
+int priv_ledger_head_read(const char *line, struct ledger_head *ret_head, struct ledger_link *link,
+                          struct atl_error *err);
+int priv_ledger_entry_read(const char *line, struct ledger_entry *ret_entry,
+                           struct ledger_link *link, struct atl_error *err);
 
 /** The link before the first line: number -1 (wrapping) and sixty-four zeros. */
-void ledger_link_init(struct ledger_link *link);
+void priv_ledger_link_init(struct ledger_link *link);
 
 /** The anchor is one line too: "format=atalaya-anchor-1 seq=… hash=…". */
-size_t ledger_anchor_write(char out[LEDGER_LINE_BYTES], const struct ledger_link *link);
-int ledger_anchor_read(const char *text, struct ledger_link *ret_link);
+size_t priv_ledger_anchor_write(char out[LEDGER_LINE_BYTES], const struct ledger_link *link);
+int priv_ledger_anchor_read(const char *text, struct ledger_link *ret_link);
 
 #endif

@@ -26,6 +26,9 @@
 /* Tilted mass that may fall out of the window on either side */
 #define OUTSIDE 1e-11
 
+/* From the largest order in eights down to one that tilts nothing */
+#define TRIES 15
+
 #define POINTS_MIN (1u << 13)
 #define POINTS_MAX (1u << 20)
 /* Cells of one step, whose losses may spread wider than the tilted sum's */
@@ -65,7 +68,7 @@ static double total_log_moment(const struct composition *c, double order)
 {
     double sum = 0;
     for (size_t i = 0; i < c->n; i++)
-        sum += (double)c->events[i].steps * pld_log_moment(&c->events[i], c->side, order);
+        sum += (double)c->events[i].steps * priv_pld_log_moment(&c->events[i], c->side, order);
     return sum;
 }
 
@@ -92,13 +95,15 @@ static double chernoff(const struct composition *c, double r, int sign, double s
 static int window_choose(struct composition *c)
 {
     double unused = 0, rare = -log(OUTSIDE);
-    /* bounded losses would ask for ever higher orders: 0.1 % from the best is as good a tilt */
-    chernoff(c, 0, 1, -log(c->delta), 1e-3, &c->tilt);
     double edge = chernoff(c, 0, 1, -log(c->delta * SHARE), 0, &c->edge_order);
     double high = fmax(edge, chernoff(c, c->tilt, 1, rare, 0, &unused));
     double low = chernoff(c, c->tilt, -1, rare, 0, &unused);
     if (!(high > low && isfinite(high) && isfinite(low)))
         return -ERANGE;
+    /* cells reach a little beyond the true losses, which matters where those are bounded */
+    double margin = (high - low) / 64;
+    high += margin;
+    low -= margin;
 
     /*
      * A grid of h adds at most about h²/6 to the variance of each step. With a window of some 20
@@ -110,7 +115,7 @@ static int window_choose(struct composition *c)
     c->points = (size_t)points;
     c->h = (high - low) / (points - 2);
     for (size_t i = 0; i < c->n; i++)
-        c->h = fmax(c->h, pld_pmf_width(&c->events[i], c->cut) / STEP_POINTS_MAX);
+        c->h = fmax(c->h, priv_pld_pmf_width(&c->events[i], c->cut) / STEP_POINTS_MAX);
     c->first = (int64_t)floor(low / c->h);
     return 0;
 }
@@ -135,7 +140,7 @@ static void power(struct pld_complex *x, uint64_t n)
 /* Tilt and normalise one step's masses, wrap them around the window, compose */
 static void multiply_in(struct composition *c, const struct pld_pmf *pmf, uint64_t steps)
 {
-    double log_mass = pld_pmf_log_moment(pmf, c->tilt);
+    double log_mass = priv_pld_pmf_log_moment(pmf, c->tilt);
     memset(c->step, 0, c->points * sizeof(*c->step));
     for (size_t i = 0; i < pmf->n; i++) {
         if (pmf->p[i] <= 0)
@@ -144,32 +149,32 @@ static void multiply_in(struct composition *c, const struct pld_pmf *pmf, uint64
         size_t slot = (size_t)at & (c->points - 1); /* two's complement: modulo also below zero */
         c->step[slot].re += exp(log(pmf->p[i]) + c->tilt * (double)at * c->h - log_mass);
     }
-    pld_fft_forward(c->step, c->points, c->roots);
+    priv_pld_fft_forward(c->step, c->points, c->roots);
     for (size_t i = 0; i < c->points; i++) {
         struct pld_complex x = c->step[i], *y = &c->product[i];
         power(&x, steps);
         *y = (struct pld_complex){y->re * x.re - y->im * x.im, y->re * x.im + y->im * x.re};
     }
     c->log_scale += (double)steps * log_mass;
-    c->log_edge += (double)steps * pld_pmf_log_moment(pmf, c->edge_order);
+    c->log_edge += (double)steps * priv_pld_pmf_log_moment(pmf, c->edge_order);
     c->lost += (double)steps * pmf->infinite;
 }
 
 static int compose(struct composition *c)
 {
     double steps = total_steps(c);
-    pld_fft_roots(c->roots, c->points);
+    priv_pld_fft_roots(c->roots, c->points);
     for (size_t i = 0; i < c->points; i++)
         c->product[i] = (struct pld_complex){1, 0};
     for (size_t i = 0; i < c->n; i++) {
         struct pld_pmf pmf;
-        int r = pld_pmf_create(&pmf, &c->events[i], c->side, c->h, c->cut);
+        int r = priv_pld_pmf_create(&pmf, &c->events[i], c->side, c->h, c->cut);
         if (r < 0)
             return r;
         multiply_in(c, &pmf, c->events[i].steps);
-        pld_pmf_destroy(&pmf);
+        priv_pld_pmf_destroy(&pmf);
     }
-    pld_fft_inverse(c->product, c->points, c->roots);
+    priv_pld_fft_inverse(c->product, c->points, c->roots);
     /* masses and powers round by some 1e-16 per step: paid for ten thousandfold */
     c->log_scale += fmin(1, 1e-12 * steps) - log((double)c->points);
     c->lost += exp(c->log_edge - c->edge_order * (double)(c->first + (int64_t)c->points) * c->h);
@@ -180,16 +185,19 @@ static int compose(struct composition *c)
  * From the top down: `mass` is what lies above the grid point, `shrunk` the same weighted with
  * e^(point - loss), so that δ(point) = mass - shrunk + lost. Between two points δ is exactly
  * mass - e^(ε - point)·shrunk + lost.
+ * @return false when ε lies below the window: *ret_epsilon is then its lower end
  */
-static double epsilon_find(const struct composition *c)
+static bool epsilon_find(const struct composition *c, double *ret_epsilon)
 {
     double mass = 0, shrunk = 0, goal = c->delta - c->lost, decay = exp(-c->h);
     for (size_t i = c->points; i-- > 0;) {
         int64_t at = c->first + (int64_t)i;
         double loss = (double)at * c->h;
         shrunk *= decay;
-        if (mass - shrunk > goal)
-            return loss + log((mass - goal) / shrunk);
+        if (mass - shrunk > goal) {
+            *ret_epsilon = fmax(0, loss + log((mass - goal) / shrunk));
+            return true;
+        }
         double tilted = c->product[(size_t)at & (c->points - 1)].re;
         if (tilted <= 0)
             continue;
@@ -197,12 +205,14 @@ static double epsilon_find(const struct composition *c)
         mass += p;
         shrunk += p;
     }
-    return (double)c->first * c->h;
+    *ret_epsilon = fmax(0, (double)c->first * c->h);
+    return *ret_epsilon == 0;
 }
 
-static int side_epsilon(struct composition *c, double *ret_epsilon)
+/* One window: compose in it and look for ε. @return 1 found, 0 below the window, negative errno */
+static int window_epsilon(struct composition *c, double *ret_epsilon)
 {
-    c->cut = c->delta * SHARE / total_steps(c);
+    c->log_scale = c->log_edge = c->lost = 0;
     int r = window_choose(c);
     if (r < 0)
         return r;
@@ -213,11 +223,23 @@ static int side_epsilon(struct composition *c, double *ret_epsilon)
     if (r == 0 && !(c->lost < c->delta))
         r = -ERANGE;
     if (r == 0)
-        *ret_epsilon = fmax(0, epsilon_find(c));
+        r = epsilon_find(c, ret_epsilon);
     free(c->roots);
     free(c->product);
     free(c->step);
     return r;
+}
+
+static int side_epsilon(struct composition *c, double *ret_epsilon)
+{
+    c->cut = c->delta * SHARE / total_steps(c);
+    /* bounded losses would ask for ever higher orders: 0.1 % from the best is as good a tilt */
+    chernoff(c, 0, 1, -log(c->delta), 1e-3, &c->tilt);
+    int r = 0;
+    /* Chernoff's bound may lie far above ε; then the middle of a window with less tilt is lower */
+    for (int tries = 0; r == 0 && tries < TRIES; tries++, c->tilt /= 8)
+        r = window_epsilon(c, ret_epsilon);
+    return r < 0 ? r : 0;
 }
 
 /* δ at ε = 0: at most the sum over all steps */

@@ -124,15 +124,15 @@ static void fill_add(struct pld_pmf *pmf, const struct priv_event *e)
     pmf->infinite = right.without.below;
 }
 
-double pld_pmf_width(const struct priv_event *event, double cut)
+double priv_pld_pmf_width(const struct priv_event *event, double cut)
 {
     double low, high;
     loss_range(event, cut, &low, &high);
     return high - low;
 }
 
-int pld_pmf_create(struct pld_pmf *pmf, const struct priv_event *event, enum pld_side side,
-                   double h, double cut)
+int priv_pld_pmf_create(struct pld_pmf *pmf, const struct priv_event *event, enum pld_side side,
+                        double h, double cut)
 {
     double low, high;
     loss_range(event, cut, &low, &high);
@@ -156,13 +156,13 @@ int pld_pmf_create(struct pld_pmf *pmf, const struct priv_event *event, enum pld
     return 0;
 }
 
-void pld_pmf_destroy(struct pld_pmf *pmf)
+void priv_pld_pmf_destroy(struct pld_pmf *pmf)
 {
     free(pmf->p);
     pmf->p = NULL;
 }
 
-double pld_pmf_log_moment(const struct pld_pmf *pmf, double order)
+double priv_pld_pmf_log_moment(const struct pld_pmf *pmf, double order)
 {
     double top = -INFINITY, sum = 0;
     for (size_t i = 0; i < pmf->n; i++) {
@@ -190,7 +190,7 @@ static double laplace_log_moment(double b, double r)
     return v + log(0.5 + 0.5 * exp(w - v) + 0.5 * middle);
 }
 
-double pld_log_moment(const struct priv_event *event, enum pld_side side, double order)
+double priv_pld_log_moment(const struct priv_event *event, enum pld_side side, double order)
 {
     if (event->mechanism == PRIV_LAPLACE)
         return laplace_log_moment(event->sigma, order);

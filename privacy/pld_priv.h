@@ -27,28 +27,28 @@ struct pld_pmf {
  * @param cut  probability that may be called infinite loss
  * @return 0, -ENOMEM, -ERANGE (more than 2^24 grid points); pmf_destroy is the caller's
  */
-int pld_pmf_create(struct pld_pmf *pmf, const struct priv_event *event, enum pld_side side,
-                   double h, double cut);
+int priv_pld_pmf_create(struct pld_pmf *pmf, const struct priv_event *event, enum pld_side side,
+                        double h, double cut);
 /** Range of a step's loss that is left after `cut` on either side. */
-double pld_pmf_width(const struct priv_event *event, double cut);
+double priv_pld_pmf_width(const struct priv_event *event, double cut);
 
-void pld_pmf_destroy(struct pld_pmf *pmf);
+void priv_pld_pmf_destroy(struct pld_pmf *pmf);
 
 /** log Σ p[i]·exp(order × loss) of the finite part. */
-double pld_pmf_log_moment(const struct pld_pmf *pmf, double order);
+double priv_pld_pmf_log_moment(const struct pld_pmf *pmf, double order);
 
 /** log E[e^(order·L)] of the true loss, before any discretisation, or a bound above. */
-double pld_log_moment(const struct priv_event *event, enum pld_side side, double order);
+double priv_pld_log_moment(const struct priv_event *event, enum pld_side side, double order);
 
 struct pld_complex {
     double re, im;
 };
 
 /** Roots of unity for both transforms: n/2 of them. @param n  power of two, ≥ 2 */
-void pld_fft_roots(struct pld_complex *roots, size_t n);
+void priv_pld_fft_roots(struct pld_complex *roots, size_t n);
 /** In place; the result is in bit-reversed order, which products do not mind. */
-void pld_fft_forward(struct pld_complex *x, size_t n, const struct pld_complex *roots);
+void priv_pld_fft_forward(struct pld_complex *x, size_t n, const struct pld_complex *roots);
 /** In place from bit-reversed order; n times too large. */
-void pld_fft_inverse(struct pld_complex *x, size_t n, const struct pld_complex *roots);
+void priv_pld_fft_inverse(struct pld_complex *x, size_t n, const struct pld_complex *roots);
 
 #endif
