@@ -8,6 +8,8 @@
 /** Steps of one event, so that sums and products below stay far inside double and uint64_t. */
 #define PRIV_STEPS_MAX (1ULL << 40)
 
+#define PRIV_EVENTS_EXACT 64
+
 /**
  * Copy events so that equal ones stand once: a Poisson sample of rate 1 becomes a Gaussian, and all
  * Gaussians become one with T/σ² = Σ Tᵢ/σᵢ² and T = 1 (exact for every Rényi order and for the

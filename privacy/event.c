@@ -87,7 +87,8 @@ static int compare(const void *left, const void *right)
     return 0;
 }
 
-size_t priv_events_merge(const struct priv_event *events, size_t n, struct priv_event *out)
+/* out may be events: what is written lies behind what is read */
+static size_t merge_equal(const struct priv_event *events, size_t n, struct priv_event *out)
 {
     size_t used = 0;
     double precision = 0; /* Σ T/σ² of the plain Gaussians */
@@ -110,4 +111,27 @@ size_t priv_events_merge(const struct priv_event *events, size_t n, struct priv_
     if (precision > 0)
         out[kept++] = (struct priv_event){PRIV_GAUSSIAN, 1, 1 / sqrt(precision), 1};
     return kept;
+}
+
+/*
+ * Less noise and a larger share reveal more: the divergences are convex in both arguments, and more
+ * noise is post-processing. So rounding this way keeps every bound true.
+ */
+static void coarsen(struct priv_event *event)
+{
+    int power;
+    double part = frexp(event->q, &power);
+    event->q = ldexp(ceil(part * 256) / 256, power);
+    part = frexp(event->sigma, &power);
+    event->sigma = ldexp(floor(part * 256) / 256, power);
+}
+
+size_t priv_events_merge(const struct priv_event *events, size_t n, struct priv_event *out)
+{
+    size_t kept = merge_equal(events, n, out);
+    if (kept <= PRIV_EVENTS_EXACT)
+        return kept;
+    for (size_t i = 0; i < kept; i++)
+        coarsen(&out[i]);
+    return merge_equal(out, kept, out);
 }

@@ -51,6 +51,8 @@ int priv_event_check(const struct priv_event *event, struct atl_error *err);
  * RDP: Mironov 2017 (arXiv:1702.07476), Mironov-Talwar-Zhang 2019 (arXiv:1908.10530) for sampling,
  * conversion of Canonne-Kamath-Steinke 2020 (arXiv:2004.00010) proposition 12.
  * A single Gaussian composition at q = 1 under PLD is the closed form of Balle-Wang 2018.
+ * Cost under PLD: 1 … 100 ms for each different event. Of more than 64 different ones, q is rounded
+ * up and sigma down by less than 0.8 %.
  *
  * @param delta  0 < δ < 1
  * @return 0, -EINVAL, -ENOMEM, -ERANGE (no finite ε at this δ); no work is unbounded
