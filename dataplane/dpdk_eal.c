@@ -223,20 +223,22 @@ static void build_args(struct args *a, const struct dp_config *cfg, const cpu_se
 /* --- start, once --- */
 
 /*
- * A wrong argument makes EAL print its usage on standard output and getopt complain on standard
- * error; both are the caller's. This runs before any other thread has a reason to print.
+ * A wrong argument makes EAL print its usage on standard output and an alert on standard error,
+ * past its log; both are the caller's. This runs before any other thread has a reason to print.
  */
 static int init_quietly(struct args *a)
 {
-    FILE *out = stdout;
+    FILE *out = stdout, *alerts = stderr;
     int complain = opterr;
     char *list[ARGS_MAX + 1];
     memcpy(list, a->list, sizeof(list)); /* getopt reorders it */
     stdout = eal.log;
+    stderr = eal.log;
     opterr = 0;
     int r = rte_eal_init(a->count, list);
     fflush(eal.log);
     stdout = out;
+    stderr = alerts;
     opterr = complain;
     return r < 0 ? -rte_errno : 0;
 }
@@ -260,6 +262,10 @@ static int start(const struct dp_config *cfg, struct atl_error *err)
     pthread_setaffinity_np(pthread_self(), sizeof(allowed), &allowed);
     for (int i = 0; i < a.count; i++)
         free(a.list[i]);
+    /* EAL makes a folder for each prefix and leaves it; empty, as without shared files, it can go
+     */
+    if (r == 0)
+        rmdir(rte_eal_get_runtime_dir());
     quiet_library("libbpf.so.1", "libbpf_set_print");
     quiet_library("libxdp.so.1", "libxdp_set_print");
     if (r < 0)
