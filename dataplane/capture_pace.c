@@ -45,9 +45,7 @@ static uint32_t pace_burst(struct dp_source *base, struct dp_frame *frames, uint
     uint32_t due = 0;
     while (due < n && s->at < s->count && s->held[s->at].ts_ns <= now)
         frames[due++] = s->held[s->at++];
-    /* A held packet is the limit, so that no timer fires that the packet would have stopped. */
-    if (s->at < s->count && s->held[s->at].ts_ns < now)
-        now = s->held[s->at].ts_ns;
+    /* With nothing due the next packet is later than now: no timer fires that it would stop. */
     if (due == 0 && now > base->clock_ns)
         base->clock_ns = now;
     return due;

@@ -359,7 +359,8 @@ static void contradictions(void **state)
     struct bytes tiny = {0};
     put_ethernet(&tiny, 0x0800);
     put_ipv4(&tiny, 22, 6, A, B);
-    put_zeros(&tiny, 26);
+    while (tiny.n < 60) /* padding, which must not be taken for ports */
+        put8(&tiny, 0x77);
     assert_int_equal(decode(&tiny, &p), DP_DECODED);
     assert_int_equal(sport(&p), 0);
     assert_int_equal(p.payload_bytes, 0);

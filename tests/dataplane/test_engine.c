@@ -84,6 +84,53 @@ static void a_slow_consumer_loses_nothing_when_stepping(void **state)
     dp_engine_destroy(engine);
 }
 
+/* Each packet ends a flow: without waiting the ring of 256 overflows while the file is read. */
+static void a_file_waits_for_the_consumer(void **state)
+{
+    (void)state;
+    char flood[256];
+    replay_path(flood, "flood.pcap");
+    FILE *file = fopen(flood, "wb");
+    assert_non_null(file);
+    pcap_begin(file, 1);
+    for (uint32_t i = 0; i < PACKETS; i++) {
+        struct bytes f = tcp_frame(0xc0000000 + i, 1024, 0x0a000001, 80, F_SYN, 0);
+        pcap_add(file, &f, 1700000000000000ULL + i);
+    }
+    fclose(file);
+    struct dp_config cfg = file_config(flood);
+    cfg.flows_max = 1024;
+    cfg.ring_records = 256;
+    assert_int_equal(replay(&b, &cfg, true), 0);
+    assert_true(replay_balanced(&b));
+    assert_int_equal(b.counters.flows_exported, PACKETS);
+    assert_true(b.counters.flows_by_end[DP_END_RESOURCES] >= PACKETS - 1024);
+    unlink(flood);
+}
+
+/* 1 ms of sleep is 1 s of the replay: the clock must not pass a packet that is yet to come. */
+static void pacing_ends_no_flow_early(void **state)
+{
+    (void)state;
+    char slow[256];
+    replay_path(slow, "slow.pcap");
+    FILE *file = fopen(slow, "wb");
+    assert_non_null(file);
+    pcap_begin(file, 1);
+    struct bytes f = udp_frame(0x0a000001, 5000, 0x0a000002, 6000, 10);
+    for (uint32_t i = 0; i < 500; i++)
+        pcap_add(file, &f, 1700000000000000ULL + i * 90000);
+    fclose(file);
+    struct dp_config cfg = file_config(slow);
+    cfg.timeout_udp_ns = 100 * ATL_NS_PER_MS;
+    cfg.pace = true;
+    cfg.pace_speed = 1000;
+    assert_int_equal(replay(&b, &cfg, true), 0);
+    assert_true(replay_balanced(&b));
+    assert_int_equal(b.count, 1);
+    unlink(slow);
+}
+
 static void paced_replay_keeps_time_and_records(void **state)
 {
     (void)state;
@@ -409,6 +456,8 @@ int main(void)
         cmocka_unit_test(a_file_is_read_to_its_end),
         cmocka_unit_test(threads_and_steps_give_the_same_records),
         cmocka_unit_test(a_slow_consumer_loses_nothing_when_stepping),
+        cmocka_unit_test(a_file_waits_for_the_consumer),
+        cmocka_unit_test(pacing_ends_no_flow_early),
         cmocka_unit_test(paced_replay_keeps_time_and_records),
         cmocka_unit_test(pacing_stops_at_once_and_counts),
         cmocka_unit_test(stop_does_not_wait_for_a_dead_consumer),
