@@ -88,7 +88,7 @@ void feat_hosts_destroy(struct feat_hosts *hosts);
 ATL_HOT void feat_hosts_add(struct feat_hosts *hosts, const struct dp_flow *flow);
 /**
  * Looks that are due at `now_ns`, at most n; call again until it returns less than n.
- * With `flush` every open window is closed whatever its age.
+ * With `flush` every open window is closed whatever its age, and time may begin anew.
  */
 uint32_t feat_hosts_take(struct feat_hosts *hosts, atl_ns now_ns, bool flush,
                          struct feat_host_row *rows, uint32_t n);

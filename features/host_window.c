@@ -357,6 +357,8 @@ uint32_t feat_hosts_take(struct feat_hosts *h, atl_ns now_ns, bool flush,
         by_look_remove(h, i);
         by_look_append(h, i);
     }
+    if (h->used == 0 && flush)
+        h->now_ns = 0; /* the next file may be older than this one */
     return taken;
 }
 
