@@ -195,8 +195,9 @@ static void append_features(struct line *l, const struct alert_signal *s)
 {
     for (uint32_t i = 0; i < s->n_features && i < 3; i++) {
         const struct alert_feature *f = &s->features[i];
-        append(l, "%s %.4g%s%s (usual %.4g), ", f->name, f->observed, f->unit[0] != '\0' ? " " : "",
-               f->unit, f->expected);
+        bool pure = f->unit[0] == '\0' || strcmp(f->unit, "1") == 0;
+        append(l, "%s %.4g%s%s (usual %.4g), ", f->name, f->observed, pure ? "" : " ",
+               pure ? "" : f->unit, f->expected);
     }
 }
 
