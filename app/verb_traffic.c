@@ -22,7 +22,7 @@ struct options {
 };
 
 static const char usage[] =
-    "usage: atalaya traffic --out FILE.pcap|- [options]\n"
+    "Usage: atalaya traffic --out FILE.pcap|- [options]\n"
     "Make realistic telecom traffic, with labelled attacks if wanted. Same seed, same bytes.\n"
     "\n"
     "  --out FILE            capture to write (pcap, nanoseconds); - is standard output\n"
@@ -41,7 +41,7 @@ static const char usage[] =
     "  --list                the profiles and attacks\n"
     "  --help                this page\n"
     "\n"
-    "example: ten minutes of an office network, scanned after five minutes\n"
+    "Example: ten minutes of an office network, scanned after five minutes\n"
     "  atalaya traffic --out office.pcap --profile business --duration 10m \\\n"
     "    --attack horizontal-scan@5m+60s --labels office.csv\n";
 

@@ -126,7 +126,7 @@ static void help_and_list_are_results(void **state)
 {
     (void)state;
     assert_int_equal(verb("--help 2>/dev/null"), 0);
-    expect_said("example:");
+    expect_said("Example:");
     assert_int_equal(verb("--list 2>/dev/null"), 0);
     expect_said("residential");
     expect_said("exfiltration");

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/config_priv.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+/* libyaml 0.2.5 itself has no bound on nesting. */
+#define DEPTH_MAX      8
+#define FILE_MAX_BYTES (1U << 20)
+#define PATH_BYTES     160
+#define KEYS_MAX       128
+
+struct level {
+    char path[PATH_BYTES]; /* of this mapping or list */
+    bool list;
+    bool awaiting_value; /* mapping: `key` was read */
+    char key[PATH_BYTES];
+    yaml_mark_t key_mark;
+};
+
+struct walk {
+    yaml_parser_t parser;
+    struct level levels[DEPTH_MAX];
+    int depth; /* levels in use */
+    struct config *cfg;
+    struct config_report *report;
+    bool seen[KEYS_MAX];
+    yaml_mark_t where[KEYS_MAX];
+    bool role_known;
+};
+
+static void problem(struct config_report *r, const yaml_mark_t *mark, const char *fmt, ...)
+    ATL_PRINTF(3, 4);
+
+static void problem(struct config_report *r, const yaml_mark_t *mark, const char *fmt, ...)
+{
+    if (r->n == CONFIG_PROBLEMS_MAX) {
+        r->more++;
+        return;
+    }
+    struct config_problem *p = &r->problems[r->n++];
+    p->line = mark != NULL ? (uint32_t)mark->line + 1 : 0;
+    p->column = mark != NULL ? (uint32_t)mark->column + 1 : 0;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(p->text, sizeof(p->text), fmt, args);
+    va_end(args);
+}
+
+/* --- looking keys up --- */
+
+static const struct config_key *find_key(const char *path)
+{
+    size_t n;
+    const struct config_key *keys = config_keys(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(keys[i].path, path) == 0)
+            return &keys[i];
+    }
+    return NULL;
+}
+
+static bool is_section(const char *path)
+{
+    size_t n, length = strlen(path);
+    const struct config_key *keys = config_keys(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(keys[i].path, path, length) == 0 && keys[i].path[length] == '.')
+            return true;
+    }
+    return false;
+}
+
+static void unknown_key(struct walk *w, const char *path, const yaml_mark_t *mark)
+{
+    size_t n;
+    const struct config_key *keys = config_keys(&n);
+    const char *paths[KEYS_MAX];
+    for (size_t i = 0; i < n; i++)
+        paths[i] = keys[i].path;
+    const char *near = atl_nearest(path, paths, n);
+    problem(w->report, mark, "unknown key '%s'%s%s%s", path, near != NULL ? "; did you mean '" : "",
+            near != NULL ? near : "", near != NULL ? "'?" : "");
+}
+
+/* --- the walk --- */
+
+static struct level *top(struct walk *w)
+{
+    return w->depth > 0 ? &w->levels[w->depth - 1] : NULL;
+}
+
+static void join(char out[PATH_BYTES], const char *path, const char *key)
+{
+    size_t n = strlen(path);
+    atl_copy(out, PATH_BYTES, path);
+    if (n > 0 && n + 1 < PATH_BYTES)
+        out[n++] = '.';
+    atl_copy(out + n, PATH_BYTES - n, key);
+}
+
+static void store(struct walk *w, const char *path, const char *text, const yaml_mark_t *mark)
+{
+    const struct config_key *key = find_key(path);
+    size_t n, index = (size_t)(key - config_keys(&n));
+    bool list_item = key->type == CONFIG_LIST;
+    if (w->seen[index] && !list_item) {
+        problem(w->report, mark, "%s: given twice; first on line %zu", path,
+                w->where[index].line + 1);
+        return;
+    }
+    w->seen[index] = true;
+    w->where[index] = *mark;
+    struct atl_error err;
+    if (config_value_parse(key, text, w->cfg, &err) < 0)
+        problem(w->report, mark, "%.80s: %.150s", path, err.text);
+    else if (strcmp(path, "role") == 0)
+        w->role_known = true;
+}
+
+static void scalar(struct walk *w, const yaml_event_t *event)
+{
+    const char *text = (const char *)event->data.scalar.value;
+    struct level *l = top(w);
+    if (l == NULL) {
+        problem(w->report, &event->start_mark, "expected 'key: value' lines, found plain text");
+        return;
+    }
+    if (memchr(text, '\0', event->data.scalar.length) != NULL) {
+        problem(w->report, &event->start_mark, "expected text without NUL bytes");
+        l->awaiting_value = false;
+        return;
+    }
+    if (!l->list && !l->awaiting_value) {
+        join(l->key, l->path, text);
+        l->key_mark = event->start_mark;
+        l->awaiting_value = true;
+        if (find_key(l->key) == NULL && !is_section(l->key))
+            unknown_key(w, l->key, &event->start_mark);
+        return;
+    }
+    const char *path = l->list ? l->path : l->key;
+    const struct config_key *key = find_key(path);
+    l->awaiting_value = false;
+    if (key == NULL && is_section(path))
+        problem(w->report, &event->start_mark, "%s: expected indented keys below it", path);
+    if (key == NULL)
+        return;
+    if ((key->type == CONFIG_LIST) != l->list)
+        problem(w->report, &event->start_mark, "%s: expected %s", path,
+                l->list ? "one value, not a list" : "a list: one '- item' a line");
+    else
+        store(w, path, text, &event->start_mark);
+}
+
+static int begin(struct walk *w, const yaml_event_t *event, bool list)
+{
+    struct level *above = top(w);
+    if (w->depth == DEPTH_MAX) {
+        problem(w->report, &event->start_mark, "expected at most %d nested levels", DEPTH_MAX);
+        return -EINVAL;
+    }
+    struct level *l = &w->levels[w->depth++];
+    memset(l, 0, sizeof(*l));
+    l->list = list;
+    if (above == NULL) {
+        if (list)
+            problem(w->report, &event->start_mark, "expected 'key: value' lines, found a list");
+        return 0;
+    }
+    if (!above->list && !above->awaiting_value)
+        problem(w->report, &event->start_mark, "expected a plain key");
+    atl_copy(l->path, sizeof(l->path), above->list ? above->path : above->key);
+    above->awaiting_value = false;
+    if (!list && find_key(l->path) != NULL)
+        problem(w->report, &event->start_mark, "%s: expected a value, found keys below it",
+                l->path);
+    return 0;
+}
+
+/* @return 1 to go on, 0 at the end, -EINVAL to give up */
+static int one_event(struct walk *w, const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_STREAM_END_EVENT:
+        return 0;
+    case YAML_ALIAS_EVENT:
+        problem(w->report, &event->start_mark, "aliases (*name) are not allowed here");
+        if (top(w) != NULL)
+            top(w)->awaiting_value = false;
+        return 1;
+    case YAML_SCALAR_EVENT:
+        if (event->data.scalar.anchor != NULL || event->data.scalar.tag != NULL)
+            problem(w->report, &event->start_mark,
+                    "anchors (&name) and tags (!name) are not allowed");
+        scalar(w, event);
+        return 1;
+    case YAML_MAPPING_START_EVENT:
+        return begin(w, event, false) < 0 ? -EINVAL : 1;
+    case YAML_SEQUENCE_START_EVENT:
+        return begin(w, event, true) < 0 ? -EINVAL : 1;
+    case YAML_MAPPING_END_EVENT:
+    case YAML_SEQUENCE_END_EVENT:
+        w->depth--;
+        return 1;
+    default:
+        return 1;
+    }
+}
+
+static void syntax_error(struct walk *w)
+{
+    const yaml_parser_t *p = &w->parser;
+    yaml_mark_t mark = p->problem_mark;
+    const char *what = p->problem != NULL ? p->problem : "unreadable";
+    bool tab = strstr(what, "cannot start any token") != NULL || strstr(what, "tab ") != NULL;
+    problem(w->report, &mark, "not YAML: %s%s", what,
+            tab ? " (indent with spaces, not with tabs)" : "");
+}
+
+static void walk_file(struct walk *w)
+{
+    bool more = true;
+    while (more) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&w->parser, &event)) {
+            syntax_error(w);
+            return;
+        }
+        more = one_event(w, &event) == 1;
+        yaml_event_delete(&event);
+    }
+}
+
+/* --- what only the whole file can tell --- */
+
+static void check_presence(struct walk *w)
+{
+    size_t n;
+    const struct config_key *keys = config_keys(&n);
+    unsigned role = 1U << w->cfg->role;
+    for (size_t i = 0; i < n; i++) {
+        if (keys[i].required && (keys[i].roles & role) && !w->seen[i])
+            problem(w->report, NULL, "%s is missing: %s", keys[i].path, keys[i].help);
+        if (w->seen[i] && w->role_known && !(keys[i].roles & role))
+            problem(w->report, &w->where[i], "%s: not a key of role '%s'", keys[i].path,
+                    w->cfg->role == CONFIG_HUB ? "hub" : "edge");
+    }
+}
+
+static void check_sense(struct walk *w)
+{
+    const struct config *c = w->cfg;
+    if (c->hosts.step > c->hosts.window)
+        problem(w->report, NULL, "hosts.step: expected at most hosts.window");
+    bool federated = c->federation.name[0] != '\0';
+    if (federated && c->broker.url[0] == '\0')
+        problem(w->report, NULL, "broker.url is missing: a federation needs a broker");
+    if (federated && c->federation.keys[0] == '\0')
+        problem(w->report, NULL, "federation.keys is missing: folder of the nodes' .pub files");
+    if (federated && c->role == CONFIG_EDGE && c->federation.hub[0] == '\0')
+        problem(w->report, NULL, "federation.hub is missing: name of the hub whose plans count");
+    if (!federated && c->role == CONFIG_HUB)
+        problem(w->report, NULL,
+                "federation.name is missing: a hub without federation has no work");
+    if (c->role == CONFIG_HUB && c->federation.expected < c->federation.quorum)
+        problem(w->report, NULL, "federation.expected: expected at least federation.quorum");
+}
+
+int config_load(const char *path, struct config *cfg, struct config_report *report)
+{
+    memset(report, 0, sizeof(*report));
+    config_default(cfg, CONFIG_EDGE);
+    struct atl_error err;
+    uint8_t *data;
+    if (atl_file_read(path, FILE_MAX_BYTES, &data, &report->source_bytes, &err) < 0) {
+        problem(report, NULL, "%.230s", err.text);
+        return -EINVAL;
+    }
+    report->source = (char *)data;
+    crypto_generichash(cfg->digest, sizeof(cfg->digest), data, report->source_bytes, NULL, 0);
+
+    struct walk *w = calloc(1, sizeof(*w));
+    if (w == NULL || !yaml_parser_initialize(&w->parser)) {
+        free(w);
+        problem(report, NULL, "out of memory");
+        return -EINVAL;
+    }
+    w->cfg = cfg;
+    w->report = report;
+    yaml_parser_set_input_string(&w->parser, data, report->source_bytes);
+    walk_file(w);
+    check_presence(w);
+    if (report->n == 0)
+        check_sense(w);
+    yaml_parser_delete(&w->parser);
+    free(w);
+    return report->n > 0 ? -EINVAL : 0;
+}
+
+/* --- showing --- */
+
+static void print_line(const struct config_report *r, const struct config_problem *p, FILE *out)
+{
+    const char *at = r->source, *end = r->source + r->source_bytes;
+    for (uint32_t line = 1; line < p->line && at < end; line++) {
+        const char *next = memchr(at, '\n', (size_t)(end - at));
+        at = next != NULL ? next + 1 : end;
+    }
+    if (at == end)
+        return;
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    int length = (int)((stop != NULL ? stop : end) - at);
+    fprintf(out, "  %.*s\n  ", length < 160 ? length : 160, at);
+    for (uint32_t i = 1; i < p->column && i < 160; i++)
+        fputc(i - 1 < (uint32_t)length && at[i - 1] == '\t' ? '\t' : ' ', out);
+    fprintf(out, "^\n");
+}
+
+void config_report_print(const struct config_report *r, const char *path, FILE *out)
+{
+    for (uint32_t i = 0; i < r->n; i++) {
+        const struct config_problem *p = &r->problems[i];
+        if (p->line == 0) {
+            fprintf(out, "%s: %s\n", path, p->text);
+            continue;
+        }
+        fprintf(out, "%s:%u:%u: %s\n", path, p->line, p->column, p->text);
+        if (r->source != NULL)
+            print_line(r, p, out);
+    }
+    if (r->more > 0)
+        fprintf(out, "%s: and %u more\n", path, r->more);
+}
+
+void config_report_finish(struct config_report *r)
+{
+    free(r->source);
+    r->source = NULL;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One YAML file → one plain struct. Every key is one row of a table (config_schema.c) that gives
+ * path, type, place, range and help; the walk over the file (config.c) knows no key.
+ */
+#ifndef CONFIG_PRIV_H
+#define CONFIG_PRIV_H
+
+#include "base/base.h"
+
+#include <stdio.h>
+
+#define CONFIG_NAME_BYTES 33
+#define CONFIG_PATH_BYTES 256
+#define CONFIG_LIST_MAX   31
+
+enum config_role { CONFIG_EDGE, CONFIG_HUB };
+
+struct config {
+    uint32_t role;
+    char site[CONFIG_NAME_BYTES], node[CONFIG_NAME_BYTES];
+    char state_dir[CONFIG_PATH_BYTES];
+    struct {
+        uint32_t backend;
+        char device[CONFIG_PATH_BYTES];
+        bool file, pace, promiscuous;
+        double speed;
+        uint64_t snap, workers;
+        char eal[CONFIG_LIST_MAX][CONFIG_PATH_BYTES];
+        uint32_t n_eal;
+    } capture;
+    struct {
+        uint64_t max;
+        atl_ns idle, active, udp, half_open, closed;
+    } flows;
+    struct {
+        uint64_t max;
+        atl_ns window, step;
+    } hosts;
+    struct {
+        uint64_t flow_rows, host_rows, reservoir, seed;
+    } learning;
+    struct {
+        uint64_t open_max, min_flows;
+        atl_ns cooldown, clear_after;
+    } alerts;
+    struct {
+        char url[CONFIG_PATH_BYTES];
+        char username[CONFIG_PATH_BYTES], password_file[CONFIG_PATH_BYTES];
+        char ca[CONFIG_PATH_BYTES], cert[CONFIG_PATH_BYTES], key[CONFIG_PATH_BYTES];
+        uint64_t queue;
+        atl_ns metrics_every;
+    } broker;
+    struct {
+        char name[CONFIG_NAME_BYTES], hub[CONFIG_NAME_BYTES];
+        char keys[CONFIG_PATH_BYTES];
+        uint32_t unit;
+        double budget_epsilon, delta;
+        uint64_t rounds, quorum, expected, steps;
+        atl_ns deadline, pause;
+        double sample_rate, clip, noise_multiplier, learning_rate, server_rate, norm_max;
+    } federation;
+    uint8_t digest[8]; /* of the file's bytes */
+};
+
+#define CONFIG_PROBLEMS_MAX 50
+
+struct config_problem {
+    uint32_t line, column; /* from 1; 0 = the file as a whole */
+    char text[240];
+};
+
+struct config_report {
+    uint32_t n; /* those kept; more are only counted in `more` */
+    uint32_t more;
+    struct config_problem problems[CONFIG_PROBLEMS_MAX];
+    char *source; /* the file, for showing lines; NULL when unreadable */
+    size_t source_bytes;
+};
+
+enum config_type {
+    CONFIG_TEXT,     /* char[size] */
+    CONFIG_NAME,     /* char[CONFIG_NAME_BYTES], [a-z0-9-] */
+    CONFIG_BOOL,     /* bool */
+    CONFIG_COUNT,    /* uint64_t, min … max */
+    CONFIG_NUMBER,   /* double, min … max */
+    CONFIG_DURATION, /* atl_ns from 250ms, 5s, 10m, 2h, 1d; min … max in seconds */
+    CONFIG_CHOICE,   /* uint32_t index into `choices` */
+    CONFIG_LIST,     /* char[CONFIG_LIST_MAX][size] and a uint32_t count at `count_offset` */
+};
+
+struct config_key {
+    const char *path; /* "capture.device" */
+    enum config_type type;
+    size_t offset, size, count_offset;
+    double min, max;
+    const char *const *choices; /* NULL-terminated */
+    bool required;
+    unsigned roles; /* bit per enum config_role that knows this key */
+    const char *help;
+};
+
+/** The whole table. */
+const struct config_key *config_keys(size_t *ret_n);
+void config_default(struct config *cfg, enum config_role role);
+
+/** @return 0, or -EINVAL with at least one problem in the report; finish the report in any case */
+int config_load(const char *path, struct config *cfg, struct config_report *report);
+/** `file:line:col: text`, the line, a caret; one problem after the other. */
+void config_report_print(const struct config_report *report, const char *path, FILE *out);
+void config_report_finish(struct config_report *report);
+
+/** One scalar into its place. @return 0, or -EINVAL with what was expected in *err */
+int config_value_parse(const struct config_key *key, const char *text, struct config *cfg,
+                       struct atl_error *err);
+/** `5s`, `250ms`, `10m`, `2h`, `1d`, `1.5s` → ns. @return 0, -EINVAL */
+int config_duration_parse(const char *text, atl_ns *ret_ns);
+
+#endif

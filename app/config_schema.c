@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/config_priv.h"
+
+#include <string.h>
+
+static const char *const roles[] = {"edge", "hub", NULL};
+static const char *const backends[] = {"libpcap", "dpdk", NULL};
+/* The unit is what one protected thing is; only rows of single flows are trained on privately
+ * today. */
+static const char *const units[] = {"flow", NULL};
+
+enum { E = 1 << CONFIG_EDGE, H = 1 << CONFIG_HUB };
+
+#define AT(field)    offsetof(struct config, field)
+#define BYTES(field) sizeof(((struct config *)0)->field)
+
+#define TEXT(path, field, need, who, help)                                         \
+    {                                                                              \
+        path, CONFIG_TEXT, AT(field), BYTES(field), 0, 0, 0, NULL, need, who, help \
+    }
+#define NAME(path, field, need, who, help)                                         \
+    {                                                                              \
+        path, CONFIG_NAME, AT(field), BYTES(field), 0, 0, 0, NULL, need, who, help \
+    }
+#define BOOL(path, field, who, help)                                                \
+    {                                                                               \
+        path, CONFIG_BOOL, AT(field), BYTES(field), 0, 0, 0, NULL, false, who, help \
+    }
+#define COUNT(path, field, low, high, who, help)                                          \
+    {                                                                                     \
+        path, CONFIG_COUNT, AT(field), BYTES(field), 0, low, high, NULL, false, who, help \
+    }
+#define NUMBER(path, field, low, high, who, help)                                          \
+    {                                                                                      \
+        path, CONFIG_NUMBER, AT(field), BYTES(field), 0, low, high, NULL, false, who, help \
+    }
+#define DURATION(path, field, low, high, who, help)                                          \
+    {                                                                                        \
+        path, CONFIG_DURATION, AT(field), BYTES(field), 0, low, high, NULL, false, who, help \
+    }
+#define CHOICE(path, field, list, need, who, help)                                   \
+    {                                                                                \
+        path, CONFIG_CHOICE, AT(field), BYTES(field), 0, 0, 0, list, need, who, help \
+    }
+
+static const struct config_key keys[] = {
+    CHOICE("role", role, roles, true, E | H, "what this file configures"),
+    NAME("site", site, true, E | H, "place of the node; part of its topics"),
+    NAME("node", node, true, E | H, "name of the node; part of its topics, name of its key"),
+    TEXT("state_dir", state_dir, true, E | H, "folder for models, ledger and keys"),
+
+    CHOICE("capture.backend", capture.backend, backends, false, E, "how packets are read"),
+    TEXT("capture.device", capture.device, true, E,
+         "interface, capture file, DPDK port or vdev string"),
+    BOOL("capture.file", capture.file, E, "device is a capture file or a net_pcap rx_pcap vdev"),
+    BOOL("capture.pace", capture.pace, E, "files: keep the speed of the packets' timestamps"),
+    NUMBER("capture.speed", capture.speed, 0.01, 1000, E, "files: times faster than captured"),
+    COUNT("capture.snap", capture.snap, 64, 65535, E, "bytes kept of a packet (live libpcap)"),
+    BOOL("capture.promiscuous", capture.promiscuous, E, "see packets for other hosts"),
+    COUNT("capture.workers", capture.workers, 1, 64, E, "capture threads"),
+    {"capture.eal", CONFIG_LIST, AT(capture.eal), CONFIG_PATH_BYTES, AT(capture.n_eal), 0, 0, NULL,
+     false, E, "further DPDK EAL arguments, one a list item"},
+
+    COUNT("flows.max", flows.max, 1024, 67108864, E, "flows tracked at once; memory is fixed"),
+    DURATION("flows.timeout_idle", flows.idle, 1, 3600, E, "a TCP flow ends after this silence"),
+    DURATION("flows.timeout_active", flows.active, 1, 86400, E,
+             "a long flow is reported this often"),
+    DURATION("flows.timeout_udp", flows.udp, 1, 3600, E, "a UDP flow ends after this silence"),
+    DURATION("flows.timeout_half_open", flows.half_open, 0.5, 300, E,
+             "an unanswered TCP flow ends after this silence"),
+    DURATION("flows.timeout_closed", flows.closed, 0.1, 300, E,
+             "a closed TCP flow waits this long for stragglers"),
+
+    COUNT("hosts.max", hosts.max, 64, 4194304, E, "hosts watched at once; memory is fixed"),
+    DURATION("hosts.window", hosts.window, 1, 86400, E, "length of a host window"),
+    DURATION("hosts.step", hosts.step, 0.1, 3600, E, "a running window is looked at this often"),
+
+    COUNT("learning.flow_rows", learning.flow_rows, 256, 10000000, E,
+          "flows seen before the flow detector watches"),
+    COUNT("learning.host_rows", learning.host_rows, 128, 10000000, E,
+          "host windows seen before the local host model replaces the factory's"),
+    COUNT("learning.reservoir", learning.reservoir, 1024, 1000000, E, "rows kept to learn from"),
+    COUNT("learning.seed", learning.seed, 0, 9007199254740992.0, E,
+          "for repeatable runs; 0 draws a new one"),
+
+    COUNT("alerts.open_max", alerts.open_max, 1, 4096, E, "open incidents at once"),
+    COUNT("alerts.min_flows", alerts.min_flows, 1, 100000, E,
+          "a host with fewer flows in its window is left alone"),
+    DURATION("alerts.cooldown", alerts.cooldown, 1, 86400, E,
+             "least time between updates of one incident"),
+    DURATION("alerts.clear_after", alerts.clear_after, 1, 604800, E,
+             "quiet time that clears an incident"),
+
+    TEXT("broker.url", broker.url, false, E | H, "mqtt://host:port or mqtts://host:port"),
+    TEXT("broker.username", broker.username, false, E | H, "broker login"),
+    TEXT("broker.password_file", broker.password_file, false, E | H,
+         "file that holds the password"),
+    TEXT("broker.ca", broker.ca, false, E | H, "certificate authority of the broker (PEM)"),
+    TEXT("broker.cert", broker.cert, false, E | H, "this node's certificate (PEM)"),
+    TEXT("broker.key", broker.key, false, E | H, "this node's private key (PEM)"),
+    COUNT("broker.queue", broker.queue, 16, 1000000, E | H,
+          "messages kept while the broker is away"),
+    DURATION("broker.metrics_every", broker.metrics_every, 0.2, 3600, E | H,
+             "time between two metrics messages"),
+
+    NAME("federation.name", federation.name, false, E | H, "federation to take part in"),
+    NAME("federation.hub", federation.hub, false, E, "node name of the hub whose plans count"),
+    TEXT("federation.keys", federation.keys, false, E | H,
+         "folder of <node>.pub files: the roster"),
+    CHOICE("federation.unit", federation.unit, units, false, E, "what one protected unit is"),
+    NUMBER("federation.budget_epsilon", federation.budget_epsilon, 0.01, 100, E,
+           "privacy budget; when it is spent the edge goes on detecting and stops contributing"),
+    NUMBER("federation.delta", federation.delta, 1e-12, 0.01, E | H,
+           "delta of the privacy guarantee"),
+    COUNT("federation.rounds", federation.rounds, 0, 1e9, H, "stop after so many; 0 = no end"),
+    COUNT("federation.quorum", federation.quorum, 1, 1024, H, "least updates for a commit"),
+    COUNT("federation.expected", federation.expected, 1, 1024, H,
+          "aggregate as soon as so many have come"),
+    DURATION("federation.deadline", federation.deadline, 1, 604800, H, "length of a round"),
+    DURATION("federation.pause", federation.pause, 0, 604800, H, "time between rounds"),
+    COUNT("federation.steps", federation.steps, 1, 100000, H, "private training steps in a round"),
+    NUMBER("federation.sample_rate", federation.sample_rate, 1e-6, 1, H,
+           "probability that a row joins a step"),
+    NUMBER("federation.clip", federation.clip, 1e-4, 1000, H, "norm bound of one row's gradient"),
+    NUMBER("federation.noise_multiplier", federation.noise_multiplier, 0.1, 1000, H,
+           "noise standard deviation / clip"),
+    NUMBER("federation.learning_rate", federation.learning_rate, 1e-6, 1, H, "of the edges"),
+    NUMBER("federation.server_rate", federation.server_rate, 1e-3, 10, H,
+           "step along the mean update; 1 = FedAvg"),
+    NUMBER("federation.norm_max", federation.norm_max, 0, 1e6, H,
+           "longer updates are scaled down to this; 0 = off"),
+};
+
+const struct config_key *config_keys(size_t *ret_n)
+{
+    *ret_n = ATL_ARRAY_LEN(keys);
+    return keys;
+}
+
+void config_default(struct config *cfg, enum config_role role)
+{
+    memset(cfg, 0, sizeof(*cfg));
+    cfg->role = role;
+    cfg->capture.promiscuous = true;
+    cfg->capture.speed = 1;
+    cfg->capture.snap = 256;
+    cfg->capture.workers = 1;
+    cfg->flows.max = 65536;
+    cfg->flows.idle = cfg->flows.active = 60 * ATL_NS_PER_S;
+    cfg->flows.udp = 30 * ATL_NS_PER_S;
+    cfg->flows.half_open = 5 * ATL_NS_PER_S;
+    cfg->flows.closed = 2 * ATL_NS_PER_S;
+    cfg->hosts.max = 16384;
+    cfg->hosts.window = 60 * ATL_NS_PER_S;
+    cfg->hosts.step = 5 * ATL_NS_PER_S;
+    cfg->learning.flow_rows = 5000;
+    cfg->learning.host_rows = 20000;
+    cfg->learning.reservoir = 20000;
+    cfg->alerts.open_max = 256;
+    cfg->alerts.min_flows = 20;
+    cfg->alerts.cooldown = 60 * ATL_NS_PER_S;
+    cfg->alerts.clear_after = 300 * ATL_NS_PER_S;
+    cfg->broker.queue = 10000;
+    cfg->broker.metrics_every = 5 * ATL_NS_PER_S;
+    cfg->federation.budget_epsilon = 8;
+    cfg->federation.delta = 1e-5;
+    cfg->federation.quorum = 2;
+    cfg->federation.expected = 1024;
+    cfg->federation.deadline = 300 * ATL_NS_PER_S;
+    cfg->federation.pause = 60 * ATL_NS_PER_S;
+    cfg->federation.steps = 50;
+    cfg->federation.sample_rate = 0.05;
+    cfg->federation.clip = 1;
+    cfg->federation.noise_multiplier = 1.2;
+    cfg->federation.learning_rate = 1e-3;
+    cfg->federation.server_rate = 1;
+}

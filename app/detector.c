@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/detector_priv.h"
+#include "app/hint_priv.h"
+#include "app/recipe_priv.h"
+#include "app/tally_priv.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOST_ROWS  64
+#define SUSPECTS   64
+#define SUSPECT_NS (300 * ATL_NS_PER_S)
+
+/* A target whose window is the work of few sources is not the story: the source is. */
+#define TARGET_PEERS_MIN 8
+
+/* Unusual flows of one source: at least so many, and rarer than this by chance. */
+#define TALLY_UNUSUAL_MIN 8
+#define TALLY_P_MAX       1e-6
+
+struct suspect {
+    struct dp_addr addr;
+    atl_ns until_ns;
+};
+
+struct view_state {
+    struct learn_model *model; /* analysis thread's own */
+    struct learn_model *_Atomic posted;
+    struct learn_scratch *scratch;
+    struct learn_reservoir *reservoir;
+    atl_counter offered, scored, anomalous;
+};
+
+struct detector {
+    struct detector_config cfg;
+    struct detector_ops ops;
+    struct view_state views[VIEW_COUNT];
+    pthread_mutex_t rows_lock; /* reservoirs: analysis offers, trainer copies */
+
+    struct feat_hosts *hosts;
+    struct tally *tally;
+    atl_ns tally_began_ns, tally_looked_ns;
+    struct suspect suspects[SUSPECTS];
+    uint32_t next_suspect;
+    atl_ns now_ns; /* 0 before the first step and after a flush */
+    atl_counter watched_ns;
+
+    uint32_t waiting; /* flows in the batch */
+    struct dp_flow flows[LEARN_BATCH_MAX];
+    float x[LEARN_BATCH_MAX * FEAT_COLUMNS_MAX];
+    float score[LEARN_BATCH_MAX], p_value[LEARN_BATCH_MAX];
+    struct feat_host_row rows[HOST_ROWS];
+};
+
+const char *view_name(enum view view)
+{
+    return view_schema(view)->name;
+}
+
+const struct feat_schema *view_schema(enum view view)
+{
+    return view == VIEW_FLOW ? feat_schema_flow() : feat_schema_host();
+}
+
+/* --- life --- */
+
+static int view_create(struct view_state *v, enum view view, const struct detector_config *cfg)
+{
+    struct learn_shape shape;
+    recipe_shape(view, &shape);
+    int r = learn_scratch_create(&v->scratch, &shape);
+    if (r < 0)
+        return r;
+    return learn_reservoir_create(&v->reservoir, cfg->reservoir_rows, shape.n_in,
+                                  cfg->seed + (uint64_t)view);
+}
+
+int detector_create(struct detector **ret_detector, const struct detector_config *cfg,
+                    const struct detector_ops *ops)
+{
+    struct detector *d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return -ENOMEM;
+    d->cfg = *cfg;
+    d->ops = *ops;
+    pthread_mutex_init(&d->rows_lock, NULL);
+    int r = feat_hosts_create(&d->hosts, &cfg->hosts);
+    if (r == 0)
+        r = tally_create(&d->tally, recipe_risk(VIEW_FLOW));
+    for (enum view v = 0; v < VIEW_COUNT && r == 0; v++)
+        r = view_create(&d->views[v], v, cfg);
+    if (r < 0) {
+        detector_destroy(d);
+        return r;
+    }
+    *ret_detector = d;
+    return 0;
+}
+
+void detector_destroy(struct detector *d)
+{
+    if (d == NULL)
+        return;
+    for (enum view v = 0; v < VIEW_COUNT; v++) {
+        learn_model_destroy(d->views[v].model);
+        learn_model_destroy(atomic_load(&d->views[v].posted));
+        learn_scratch_destroy(d->views[v].scratch);
+        learn_reservoir_destroy(d->views[v].reservoir);
+    }
+    feat_hosts_destroy(d->hosts);
+    tally_destroy(d->tally);
+    pthread_mutex_destroy(&d->rows_lock);
+    free(d);
+}
+
+/* --- models and rows, across threads --- */
+
+void detector_post_model(struct detector *d, enum view view, struct learn_model *model)
+{
+    learn_model_destroy(atomic_exchange(&d->views[view].posted, model));
+}
+
+static void take_up_models(struct detector *d)
+{
+    for (enum view v = 0; v < VIEW_COUNT; v++) {
+        struct learn_model *fresh = atomic_exchange(&d->views[v].posted, NULL);
+        if (fresh == NULL)
+            continue;
+        learn_model_destroy(d->views[v].model);
+        d->views[v].model = fresh;
+    }
+}
+
+int detector_copy_rows(struct detector *d, enum view view, float **ret_rows, uint32_t *ret_n)
+{
+    int r = -ENODATA;
+    struct learn_reservoir *reservoir = d->views[view].reservoir;
+    pthread_mutex_lock(&d->rows_lock);
+    uint32_t n = learn_reservoir_rows(reservoir);
+    if (n > 0) {
+        size_t bytes = (size_t)n * view_schema(view)->n_columns * sizeof(float);
+        float *rows = malloc(bytes);
+        r = rows != NULL ? 0 : -ENOMEM;
+        if (rows != NULL) {
+            memcpy(rows, learn_reservoir_data(reservoir), bytes);
+            *ret_rows = rows;
+            *ret_n = n;
+        }
+    }
+    pthread_mutex_unlock(&d->rows_lock);
+    return r;
+}
+
+void detector_stats(const struct detector *d, struct detector_stats *ret_stats)
+{
+    for (enum view v = 0; v < VIEW_COUNT; v++) {
+        ret_stats->offered[v] = atl_counter_get(&d->views[v].offered);
+        ret_stats->scored[v] = atl_counter_get(&d->views[v].scored);
+        ret_stats->anomalous[v] = atl_counter_get(&d->views[v].anomalous);
+    }
+    ret_stats->watched_ns = atl_counter_get(&d->watched_ns);
+}
+
+/* --- who must not teach --- */
+
+static void suspect(struct detector *d, const struct dp_addr *addr)
+{
+    struct suspect *slot = &d->suspects[d->next_suspect];
+    for (uint32_t i = 0; i < SUSPECTS; i++) {
+        if (memcmp(&d->suspects[i].addr, addr, sizeof(*addr)) == 0)
+            slot = &d->suspects[i];
+    }
+    if (slot == &d->suspects[d->next_suspect])
+        d->next_suspect = (d->next_suspect + 1) % SUSPECTS;
+    *slot = (struct suspect){*addr, d->now_ns + SUSPECT_NS};
+}
+
+static bool is_suspect(const struct detector *d, const struct dp_addr *addr)
+{
+    for (uint32_t i = 0; i < SUSPECTS; i++) {
+        if (d->suspects[i].until_ns > d->now_ns &&
+            memcmp(&d->suspects[i].addr, addr, sizeof(*addr)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void remember(struct detector *d, enum view view, const float *row)
+{
+    learn_reservoir_offer(d->views[view].reservoir, row);
+    atl_counter_add(&d->views[view].offered, 1);
+}
+
+/* --- signals --- */
+
+static void fill_features(struct detector *d, enum view view, const float *x, const float *raw,
+                          struct alert_signal *s)
+{
+    const struct feat_schema *schema = view_schema(view);
+    struct learn_reason reasons[ALERT_FEATURES_MAX];
+    s->n_features =
+        learn_explain(d->views[view].model, d->views[view].scratch, x, reasons, ALERT_FEATURES_MAX);
+    for (uint32_t i = 0; i < s->n_features; i++) {
+        const struct feat_column *c = &schema->columns[reasons[i].column];
+        struct alert_feature *f = &s->features[i];
+        atl_copy(f->name, sizeof(f->name), c->name);
+        atl_copy(f->unit, sizeof(f->unit), c->unit);
+        f->observed = raw[reasons[i].column];
+        f->expected = feat_unscale(c, reasons[i].expected);
+    }
+}
+
+static void fill_flow(const struct detector *d, const struct dp_flow *f, struct alert_signal *s)
+{
+    dp_addr_format(&f->src, s->src_ip);
+    dp_addr_format(&f->dst, s->dest_ip);
+    s->src_port = f->src_port;
+    s->dest_port = f->dst_port;
+    feat_proto_name(f->proto, s->proto);
+    feat_community_id(f, s->community_id);
+    atl_copy(s->in_iface, sizeof(s->in_iface), d->cfg.in_iface);
+    s->packets_toserver = f->fwd.packets;
+    s->packets_toclient = f->bwd.packets;
+    s->bytes_toserver = f->fwd.bytes;
+    s->bytes_toclient = f->bwd.bytes;
+}
+
+static void signal_host(struct detector *d, const struct feat_host_row *row, const float *x,
+                        float score, float p_value)
+{
+    const struct hint *hint = hint_for_host(row);
+    struct alert_signal s = {
+        .time_ns = row->last_ns,
+        .first_ns = row->first_ns,
+        .score = score,
+        .p_value = p_value,
+    };
+    atl_copy(s.kind, sizeof(s.kind), hint->kind);
+    atl_copy(s.hint, sizeof(s.hint), hint->sentence);
+    atl_copy(s.technique, sizeof(s.technique), hint->technique);
+    dp_addr_format(&row->addr, s.entity);
+    atl_copy(s.role, sizeof(s.role), row->role == FEAT_SOURCE ? "source" : "target");
+    atl_copy(s.detector, sizeof(s.detector), view_name(VIEW_HOST));
+    atl_copy(s.model, sizeof(s.model), learn_model_origin(d->views[VIEW_HOST].model));
+    fill_features(d, VIEW_HOST, x, row->raw, &s);
+    fill_flow(d, &row->sample, &s);
+    d->ops.signal(d->ops.ctx, &s);
+}
+
+static void signal_tally(struct detector *d, const struct tally_entry *e, double p_value)
+{
+    float raw[FEAT_COLUMNS_MAX], x[FEAT_COLUMNS_MAX];
+    struct alert_signal s = {
+        .time_ns = e->last_ns,
+        .first_ns = e->first_ns,
+        .score = -log(p_value) / (-log(p_value) - log(TALLY_P_MAX)),
+        .p_value = fmax(p_value, 1e-12),
+        .kind = "unusual_flows",
+        .role = "source",
+    };
+    snprintf(s.hint, sizeof(s.hint), "%u of %u conversations are unlike those learned here",
+             e->unusual, e->flows);
+    dp_addr_format(&e->addr, s.entity);
+    atl_copy(s.detector, sizeof(s.detector), view_name(VIEW_FLOW));
+    atl_copy(s.model, sizeof(s.model), learn_model_origin(d->views[VIEW_FLOW].model));
+    feat_flow_vector(&e->sample, raw);
+    feat_scale_row(feat_schema_flow(), raw, x);
+    fill_features(d, VIEW_FLOW, x, raw, &s);
+    fill_flow(d, &e->sample, &s);
+    d->ops.signal(d->ops.ctx, &s);
+}
+
+/* --- flow view --- */
+
+static void tell_scored(struct detector *d, const struct detector_scored *scored)
+{
+    if (d->ops.scored != NULL)
+        d->ops.scored(d->ops.ctx, scored);
+}
+
+/* The factory has never seen this site's conversations: its flow model may only be scored, not
+ * trusted. */
+static bool watches_flows(const struct detector *d)
+{
+    const struct learn_model *m = d->views[VIEW_FLOW].model;
+    return m != NULL && strcmp(learn_model_origin(m), RECIPE_FACTORY) != 0;
+}
+
+static void judge_flow(struct detector *d, uint32_t i, bool watches)
+{
+    const struct dp_flow *f = &d->flows[i];
+    bool unusual = watches && d->score[i] > 0.5F;
+    if (watches) {
+        tally_add(d->tally, f, unusual, d->score[i]);
+        struct detector_scored scored = {VIEW_FLOW, f->first_ns, f->last_ns,   f,
+                                         NULL,      d->score[i], d->p_value[i]};
+        tell_scored(d, &scored);
+        atl_counter_add(&d->views[VIEW_FLOW].scored, 1);
+        atl_counter_add(&d->views[VIEW_FLOW].anomalous, unusual);
+    }
+    if (!unusual && !is_suspect(d, &f->src) && !is_suspect(d, &f->dst))
+        remember(d, VIEW_FLOW, d->x + (size_t)i * feat_schema_flow()->n_columns);
+}
+
+static void score_flows(struct detector *d)
+{
+    if (d->waiting == 0)
+        return;
+    struct view_state *v = &d->views[VIEW_FLOW];
+    bool watches = watches_flows(d);
+    if (watches)
+        learn_score(v->model, v->scratch, d->x, d->waiting, d->score, d->p_value);
+    pthread_mutex_lock(&d->rows_lock);
+    for (uint32_t i = 0; i < d->waiting; i++)
+        judge_flow(d, i, watches);
+    pthread_mutex_unlock(&d->rows_lock);
+    d->waiting = 0;
+}
+
+static void look_at_tally(struct detector *d, bool flush)
+{
+    if (!flush && d->now_ns - d->tally_looked_ns < d->cfg.hosts.step_ns)
+        return;
+    d->tally_looked_ns = d->now_ns;
+    uint32_t at = 0;
+    for (struct tally_entry *e; (e = tally_next(d->tally, &at)) != NULL;) {
+        double p = tally_p_value(d->tally, e);
+        if (e->unusual < TALLY_UNUSUAL_MIN || e->flows < d->cfg.min_flows || p >= TALLY_P_MAX)
+            continue;
+        suspect(d, &e->addr);
+        signal_tally(d, e, p);
+    }
+    if (d->now_ns - d->tally_began_ns >= d->cfg.hosts.window_ns) {
+        tally_clear(d->tally);
+        d->tally_began_ns = d->now_ns;
+    }
+}
+
+void detector_add(struct detector *d, const struct dp_flow *flow)
+{
+    const struct feat_schema *schema = feat_schema_flow();
+    float *x = d->x + (size_t)d->waiting * schema->n_columns;
+    d->flows[d->waiting] = *flow;
+    feat_flow_vector(flow, x);
+    feat_scale_row(schema, x, x);
+    feat_hosts_add(d->hosts, flow);
+    if (++d->waiting == LEARN_BATCH_MAX)
+        score_flows(d);
+}
+
+/* --- host view --- */
+
+static bool worth_an_alert(const struct detector *d, const struct feat_host_row *row)
+{
+    if (row->flows < d->cfg.min_flows)
+        return false;
+    return row->role == FEAT_SOURCE || row->peers >= TARGET_PEERS_MIN;
+}
+
+static void judge_host(struct detector *d, const struct feat_host_row *row)
+{
+    struct view_state *v = &d->views[VIEW_HOST];
+    float x[FEAT_COLUMNS_MAX], score = 0, p_value = 1;
+    feat_scale_row(feat_schema_host(), row->raw, x);
+    if (v->model != NULL) {
+        learn_score(v->model, v->scratch, x, 1, &score, &p_value);
+        struct detector_scored scored = {VIEW_HOST, row->first_ns, row->last_ns, NULL,
+                                         row,       score,         p_value};
+        tell_scored(d, &scored);
+        atl_counter_add(&v->scored, 1);
+        atl_counter_add(&v->anomalous, score > 0.5F);
+    }
+    bool alert = score > 0.5F && worth_an_alert(d, row);
+    if (alert) {
+        suspect(d, &row->addr);
+        signal_host(d, row, x, score, p_value);
+    }
+    /* what is odd but too little to alert on must be learned, or it stays odd for ever */
+    if (alert)
+        return;
+    pthread_mutex_lock(&d->rows_lock);
+    remember(d, VIEW_HOST, x);
+    pthread_mutex_unlock(&d->rows_lock);
+}
+
+static void set_clock(struct detector *d, atl_ns now_ns)
+{
+    if (now_ns <= d->now_ns)
+        return;
+    if (d->now_ns != 0)
+        atl_counter_add(&d->watched_ns, now_ns - d->now_ns);
+    d->now_ns = now_ns;
+}
+
+void detector_step(struct detector *d, atl_ns now_ns, bool flush)
+{
+    set_clock(d, now_ns);
+    take_up_models(d);
+    score_flows(d);
+    look_at_tally(d, flush);
+    uint32_t n;
+    do {
+        n = feat_hosts_take(d->hosts, d->now_ns, flush, d->rows, HOST_ROWS);
+        for (uint32_t i = 0; i < n; i++)
+            judge_host(d, &d->rows[i]);
+    } while (n == HOST_ROWS);
+    if (flush) {
+        d->now_ns = d->tally_began_ns = d->tally_looked_ns = 0;
+        tally_clear(d->tally);
+    }
+}

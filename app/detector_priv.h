@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The analysis: flow records → rows of features → scores → signals for the alert book, and a memory
+ * of normal rows for the trainer. `edge` runs it in its analysis thread, `detect` over a file.
+ *
+ * Two views. `host` looks at windows of one address in one role and can be trusted with the factory
+ * model. `flow` looks at single conversations, which differ from site to site: it stays silent
+ * until a model was learned here.
+ */
+#ifndef DETECTOR_PRIV_H
+#define DETECTOR_PRIV_H
+
+#include "alerts/alerts.h"
+#include "base/base.h"
+#include "features/features.h"
+#include "learner/learner.h"
+
+enum view { VIEW_FLOW, VIEW_HOST, VIEW_COUNT };
+
+const char *view_name(enum view view); /* "flow", "host": also the section of the model file */
+const struct feat_schema *view_schema(enum view view);
+
+struct detector_config {
+    struct feat_host_config hosts;
+    uint32_t min_flows; /* a host with fewer flows in its window raises nothing */
+    uint32_t reservoir_rows;
+    uint64_t seed;        /* of the reservoirs */
+    const char *in_iface; /* for the alert; valid as long as the detector */
+};
+
+/** One thing that was scored, for --scores. */
+struct detector_scored {
+    enum view view;
+    atl_ns first_ns, last_ns;
+    const struct dp_flow *flow;       /* VIEW_FLOW */
+    const struct feat_host_row *host; /* VIEW_HOST */
+    float score, p_value;
+};
+
+struct detector_ops {
+    void (*signal)(void *ctx, const struct alert_signal *signal);
+    void (*scored)(void *ctx, const struct detector_scored *scored); /* or NULL */
+    void *ctx;
+};
+
+struct detector;
+
+int detector_create(struct detector **ret_detector, const struct detector_config *cfg,
+                    const struct detector_ops *ops);
+void detector_destroy(struct detector *detector);
+
+/** Analysis thread. */
+void detector_add(struct detector *detector, const struct dp_flow *flow);
+/** Analysis thread: score what waits, look at the hosts that are due; `flush` at the end of a file.
+ */
+void detector_step(struct detector *detector, atl_ns now_ns, bool flush);
+
+/**
+ * Any thread: hand over a calibrated model (ownership too). The analysis takes it up at its next
+ * step; one not yet taken up is replaced.
+ */
+void detector_post_model(struct detector *detector, enum view view, struct learn_model *model);
+
+/** Any thread: copy of the remembered rows, malloc'ed, (n, columns). @return 0, -ENOMEM, -ENODATA
+ */
+int detector_copy_rows(struct detector *detector, enum view view, float **ret_rows,
+                       uint32_t *ret_n);
+
+struct detector_stats {
+    uint64_t offered[VIEW_COUNT]; /* normal rows seen */
+    uint64_t scored[VIEW_COUNT];
+    uint64_t anomalous[VIEW_COUNT]; /* rows beyond their boundary */
+    atl_ns watched_ns;              /* dataplane time seen, over all files */
+};
+/** Any thread. */
+void detector_stats(const struct detector *detector, struct detector_stats *ret_stats);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/app_priv.h"
+#include "app/edge_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FED_PREFIX       "atalaya/v1/fl/"
+#define PRIVATE_ROWS_MIN 256 /* fewer rows drown in the noise */
+
+static void send_message(void *ctx, const char *tail, const uint8_t *payload, size_t bytes,
+                         bool retain)
+{
+    struct edge *e = ctx;
+    char topic[BUS_TOPIC_BYTES];
+    snprintf(topic, sizeof(topic), FED_PREFIX "%s/%s", e->cfg->federation.name, tail);
+    int r = bus_client_publish(e->node.bus, topic, payload, bytes, 1, retain);
+    if (r < 0)
+        log_line(LOG_WARNING, "federation: cannot queue %s: %s", topic, strerror(-r));
+}
+
+static void on_log(void *ctx, const char *line)
+{
+    (void)ctx;
+    log_line(LOG_INFO, "federation: %s", line);
+}
+
+static bool on_ready(void *ctx, const struct fed_plan *plan)
+{
+    const struct edge *e = ctx;
+    struct detector_stats stats;
+    (void)plan;
+    detector_stats(e->detector, &stats);
+    return e->learned[VIEW_FLOW] && stats.offered[VIEW_FLOW] >= PRIVATE_ROWS_MIN;
+}
+
+static int on_train(void *ctx, const struct fed_plan *plan, const float *params, uint32_t n)
+{
+    struct edge *e = ctx;
+    return trainer_private(e->trainer, plan, params, n);
+}
+
+static void on_promote(void *ctx, uint64_t round, const float *params, uint32_t n)
+{
+    struct edge *e = ctx;
+    /* before there are local rows there is nothing to tune to; the model waits in the state folder
+     */
+    if (!e->learned[VIEW_FLOW])
+        return;
+    if (trainer_adopt(e->trainer, round, params, n) < 0)
+        log_line(LOG_WARNING, "federation: model of round %" PRIu64 " skipped, trainer busy",
+                 round);
+}
+
+static void on_message(void *ctx, const struct bus_message *message)
+{
+    struct edge *e = ctx;
+    size_t skip = strlen(FED_PREFIX) + strlen(e->cfg->federation.name) + 1;
+    fed_edge_receive(e->fed, message->topic + skip, message->payload, message->bytes,
+                     atl_clock_wall_ns());
+}
+
+static int subscribe(struct edge *e, const char *tail)
+{
+    char filter[BUS_TOPIC_BYTES];
+    snprintf(filter, sizeof(filter), FED_PREFIX "%s/%s", e->cfg->federation.name, tail);
+    return bus_client_subscribe(e->node.bus, filter, 1, on_message, e);
+}
+
+static int subscribe_all(struct edge *e)
+{
+    char ack[80];
+    snprintf(ack, sizeof(ack), "ack/%s", e->cfg->node);
+    const char *const tails[] = {"model", "plan", ack};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(tails); i++) {
+        int r = subscribe(e, tails[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* A ledger that cannot be trusted must not stop the detector: the edge then only does not
+ * contribute. */
+static void open_ledger(struct edge *e)
+{
+    char dir[CONFIG_PATH_BYTES + 16];
+    struct atl_error err;
+    snprintf(dir, sizeof(dir), "%s/ledger", e->cfg->state_dir);
+    const struct priv_ledger_config cfg = {
+        .dir = dir,
+        .owner = e->cfg->node,
+        .unit = "flow",
+        .budget_epsilon = e->cfg->federation.budget_epsilon,
+        .delta = e->cfg->federation.delta,
+        .accountant = PRIV_RDP,
+    };
+    if (priv_ledger_open(&e->ledger, &cfg, &err) < 0)
+        log_line(LOG_ERROR, "privacy: %s; detecting goes on, contributing does not", err.text);
+}
+
+int edge_federation_open(struct edge *e, struct atl_error *err)
+{
+    const struct config *cfg = e->cfg;
+    char key_dir[CONFIG_PATH_BYTES + 16], fed_dir[CONFIG_PATH_BYTES + 16];
+    struct learn_shape shape;
+    if (cfg->federation.name[0] == '\0')
+        return 0;
+    snprintf(key_dir, sizeof(key_dir), "%s/keys", cfg->state_dir);
+    snprintf(fed_dir, sizeof(fed_dir), "%s/federation", cfg->state_dir);
+    recipe_shape(VIEW_FLOW, &shape);
+    int r = fed_identity_open(&e->identity, key_dir, cfg->node, err);
+    if (r == 0)
+        r = fed_roster_load(&e->roster, cfg->federation.keys, err);
+    if (r < 0)
+        return r;
+    open_ledger(e);
+    const struct fed_edge_config fed = {
+        .federation = cfg->federation.name,
+        .hub = cfg->federation.hub,
+        .shape = &shape,
+        .section = "flow",
+        .state_dir = fed_dir,
+    };
+    const struct fed_edge_ops ops = {send_message, on_log, on_ready, on_train, on_promote, e};
+    r = fed_edge_create(&e->fed, &fed, &e->identity, e->roster, e->ledger, &ops, err);
+    if (r < 0)
+        return r;
+    r = subscribe_all(e);
+    return r < 0 ? atl_error_set(err, r, "cannot subscribe to the federation") : 0;
+}
+
+void edge_federation_close(struct edge *e)
+{
+    fed_edge_destroy(e->fed);
+    priv_ledger_close(e->ledger);
+    fed_roster_destroy(e->roster);
+}
+
+void edge_federation_trained(struct edge *e, const struct trainer_result *result)
+{
+    if (e->fed == NULL)
+        return;
+    if (result->status < 0)
+        fed_edge_fail(e->fed, result->text);
+    else
+        fed_edge_submit(e->fed, result->delta, result->n, result->rows, atl_clock_wall_ns());
+}
+
+const char *edge_federation_state(const struct edge *e)
+{
+    return e->fed == NULL ? "off" : fed_edge_state_name(fed_edge_state(e->fed));
+}

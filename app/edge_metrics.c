@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/edge_priv.h"
+
+#define INT(x) ((json_int_t)(x))
+
+static json_t *packets_json(const struct dp_counters *c)
+{
+    json_t *dropped = json_object();
+    for (int i = 0; i < DP_REASON_COUNT; i++)
+        json_object_set_new(dropped, dp_reason_name((enum dp_reason)i),
+                            json_integer(INT(c->reasons[i])));
+    return json_pack("{s:I, s:I, s:o, s:I, s:I}", "received", INT(c->received_packets), "processed",
+                     INT(c->processed_packets), "dropped", dropped, "nic_dropped",
+                     INT(c->nic_dropped_packets), "difference", INT(dp_counters_difference(c)));
+}
+
+static json_t *rates_json(const struct edge *e, const struct dp_counters *c, atl_ns now_ns)
+{
+    const struct dp_counters *last = &e->counters_last;
+    double s = e->metrics_last_ns != 0 ? (double)(now_ns - e->metrics_last_ns) * 1e-9 : 0;
+    double per_s = s > 0 ? 1 / s : 0;
+    return json_pack("{s:f, s:f, s:f}", "packets_per_s",
+                     (double)(c->received_packets - last->received_packets) * per_s, "bits_per_s",
+                     (double)(c->received_bytes - last->received_bytes) * 8 * per_s, "flows_per_s",
+                     (double)(c->flows_exported - last->flows_exported) * per_s);
+}
+
+static json_t *detector_json(const struct edge *e)
+{
+    struct detector_stats stats;
+    detector_stats(e->detector, &stats);
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s}", "phase",
+                     e->learned[VIEW_FLOW] ? "watching" : "learning", "rows",
+                     INT(stats.offered[VIEW_FLOW]), "rows_needed", INT(e->cfg->learning.flow_rows),
+                     "scored", INT(stats.scored[VIEW_FLOW] + stats.scored[VIEW_HOST]), "flow_model",
+                     e->model_names[VIEW_FLOW], "host_model", e->model_names[VIEW_HOST]);
+}
+
+static json_t *federation_json(const struct edge *e)
+{
+    double epsilon = e->ledger != NULL ? priv_ledger_epsilon(e->ledger) : 0;
+    return json_pack("{s:s, s:I, s:f, s:f, s:f}", "state", edge_federation_state(e), "round",
+                     INT(e->fed != NULL ? fed_edge_round(e->fed) : 0), "epsilon", epsilon, "budget",
+                     e->cfg->federation.budget_epsilon, "delta", e->cfg->federation.delta);
+}
+
+void edge_metrics_publish(struct edge *e)
+{
+    struct dp_counters c;
+    atl_ns now_ns = atl_clock_mono_ns();
+    dp_engine_counters(e->engine, &c);
+    json_t *doc = json_pack("{s:i, s:o, s:o, s:I, s:o, s:o, s:o}", "schema", 1, "ts", node_now(),
+                            "packets", packets_json(&c), "bytes", INT(c.received_bytes), "rates",
+                            rates_json(e, &c, now_ns), "detector", detector_json(e), "federation",
+                            federation_json(e));
+    json_object_set_new(doc, "flows",
+                        json_pack("{s:I, s:I, s:I, s:I}", "live", INT(c.flows_live), "created",
+                                  INT(c.flows_created), "exported", INT(c.flows_exported), "lost",
+                                  INT(c.ring_full_records)));
+    json_object_set_new(doc, "alerts",
+                        json_pack("{s:I, s:I}", "open", INT(atomic_load(&e->alerts_open)),
+                                  "suppressed", INT(atomic_load(&e->alerts_suppressed))));
+    e->counters_last = c;
+    e->metrics_last_ns = now_ns;
+    node_publish(&e->node, "metrics", doc, 0, false);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Build tool: learn the factory model from the benign mix of every traffic profile and write it as
+ * a C array, so that a new box is useful in its first minute. Usage: factory_make OUT.c
+ * SCRATCH.pcap
+ */
+#include "app/recipe_priv.h"
+#include "app/replay_priv.h"
+#include "traffic/traffic.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SEED         20261121
+#define FACTORY_ROWS 40000
+/* 2026-11-18 was a Wednesday: night, morning, noon and evening of one working day */
+#define DAY_NS (UINT64_C(1794960000) * ATL_NS_PER_S)
+
+static const struct site {
+    double flows_per_second;
+    uint32_t subscribers;
+    uint32_t hour;
+} sites[] = {
+    {4, 20, 3}, {20, 100, 9}, {60, 400, 13}, {12, 50, 20}, {150, 1500, 21},
+};
+
+static void no_signal(void *ctx, const struct alert_signal *signal)
+{
+    (void)ctx;
+    (void)signal;
+}
+
+static int on_flow(void *ctx, const struct dp_flow *flow)
+{
+    detector_add(ctx, flow);
+    return 0;
+}
+
+static int on_step(void *ctx, atl_ns now_ns, bool last)
+{
+    detector_step(ctx, now_ns, last);
+    return 0;
+}
+
+static int watch_site(struct detector *detector, enum traf_profile profile, uint32_t n,
+                      const char *scratch, struct atl_error *err)
+{
+    struct traf_config cfg;
+    struct traf_summary summary;
+    struct dp_counters counters;
+    traf_config_default(&cfg);
+    cfg.seed = SEED + n * 16 + (uint64_t)profile;
+    cfg.profile = profile;
+    cfg.site = n;
+    cfg.subscribers = sites[n].subscribers;
+    cfg.flows_per_second = sites[n].flows_per_second;
+    cfg.start_ns = DAY_NS + sites[n].hour * 3600 * ATL_NS_PER_S;
+    cfg.duration_ns = 180 * ATL_NS_PER_S;
+    cfg.snap_bytes = 128;
+    int r = traf_write_pcap(&cfg, scratch, &summary, err);
+    if (r < 0)
+        return r;
+    const struct replay_ops ops = {on_flow, on_step, detector};
+    return replay_file(DP_BACKEND_PCAP, scratch, &ops, &counters, err);
+}
+
+static int learn(struct detector *detector, struct model_set *set, struct atl_error *err)
+{
+    for (enum view v = 0; v < VIEW_COUNT; v++) {
+        float *rows;
+        uint32_t n;
+        int r = detector_copy_rows(detector, v, &rows, &n);
+        if (r < 0)
+            return atl_error_set(err, r, "%s view: no rows", view_name(v));
+        r = recipe_train(v, NULL, rows, n, SEED, RECIPE_FACTORY, &set->models[v], err);
+        free(rows);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int make(const char *scratch, struct model_set *set, struct atl_error *err)
+{
+    struct detector_config cfg = {
+        .min_flows = 1, .reservoir_rows = FACTORY_ROWS, .seed = SEED, .in_iface = ""};
+    feat_host_config_default(&cfg.hosts);
+    cfg.hosts.hosts_max = 65536;
+    cfg.hosts.seed = SEED;
+    const struct detector_ops ops = {no_signal, NULL, NULL};
+    struct detector *detector;
+    int r = detector_create(&detector, &cfg, &ops);
+    if (r < 0)
+        return atl_error_set(err, r, "out of memory");
+    for (uint32_t n = 0; n < ATL_ARRAY_LEN(sites) && r >= 0; n++) {
+        for (int p = 0; p < TRAF_PROFILE_COUNT && r >= 0; p++)
+            r = watch_site(detector, (enum traf_profile)p, n, scratch, err);
+    }
+    if (r >= 0)
+        r = learn(detector, set, err);
+    detector_destroy(detector);
+    return r;
+}
+
+static int write_array(const char *path, const uint8_t *data, size_t bytes)
+{
+    FILE *out = fopen(path, "w");
+    if (out == NULL)
+        return -errno;
+    fprintf(out,
+            "/* SPDX-License-Identifier: Apache-2.0 */\n"
+            "/* Made by factory_make.c. */\n"
+            "#include \"app/factory_priv.h\"\n\n"
+            "const size_t factory_model_bytes = %zu;\n"
+            "const unsigned char factory_model[] = {",
+            bytes);
+    for (size_t i = 0; i < bytes; i++)
+        fprintf(out, "%s%u,", i % 20 == 0 ? "\n" : "", data[i]);
+    fprintf(out, "\n};\n");
+    return fclose(out) == 0 ? 0 : -errno;
+}
+
+int main(int argc, char **argv)
+{
+    struct atl_error err = {""};
+    struct model_set set = {{NULL}};
+    uint8_t *data;
+    size_t bytes;
+    if (argc != 3 || atl_base_init() < 0)
+        return 2;
+    int r = make(argv[2], &set, &err);
+    /* the scratch file serves twice: as capture, then as model */
+    if (r >= 0)
+        r = model_set_save(argv[2], &set, &err);
+    model_set_finish(&set);
+    if (r >= 0)
+        r = atl_file_read(argv[2], 1U << 24, &data, &bytes, &err);
+    unlink(argv[2]);
+    if (r >= 0) {
+        r = write_array(argv[1], data, bytes);
+        free(data);
+    }
+    if (r < 0)
+        fprintf(stderr, "factory_make: %s\n", err.text[0] != '\0' ? err.text : strerror(-r));
+    return r < 0;
+}

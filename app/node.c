@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/app_priv.h"
+#include "app/node_priv.h"
+#include "app/options_priv.h"
+#include "app/version_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define TICK_NS (200 * ATL_NS_PER_MS)
+
+/* --- clockwork --- */
+
+/*
+ * A handler and a pipe rather than a blocked mask and signalfd: OpenBLAS starts a thread before
+ * main, which blocks nothing and would take the default action for all.
+ */
+static int signal_pipe = -1;
+
+static void on_raw_signal(int number)
+{
+    int saved = errno;
+    uint8_t byte = (uint8_t)number;
+    ssize_t n = write(signal_pipe, &byte, 1);
+    (void)n; /* a full pipe holds more wishes than anyone had */
+    errno = saved;
+}
+
+static int open_signals(struct node *node)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    node->signal_fd = ends[0];
+    signal_pipe = ends[1];
+    struct sigaction action = {.sa_handler = on_raw_signal, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(numbers); i++) {
+        if (sigaction(numbers[i], &action, NULL) < 0)
+            return -errno;
+    }
+    signal(SIGPIPE, SIG_IGN); /* a daemon outlives whoever read its output */
+    return 0;
+}
+
+static void close_signals(struct node *node)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(numbers); i++)
+        signal(numbers[i], SIG_DFL);
+    if (node->signal_fd >= 0)
+        close(node->signal_fd);
+    if (signal_pipe >= 0)
+        close(signal_pipe);
+    signal_pipe = -1;
+}
+
+static int open_timer(struct node *node)
+{
+    const struct itimerspec tick = {{0, (long)TICK_NS}, {0, (long)TICK_NS}};
+    node->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (node->timer_fd < 0 || timerfd_settime(node->timer_fd, 0, &tick, NULL) < 0)
+        return -errno;
+    return 0;
+}
+
+static void on_signal(void *ctx)
+{
+    struct node *node = ctx;
+    uint8_t number;
+    while (read(node->signal_fd, &number, 1) == 1) {
+        if (number != SIGHUP)
+            node->wish = NODE_STOP;
+        else if (node->wish == NODE_RUN && node_reload_wanted(node))
+            node->wish = NODE_RELOAD;
+    }
+}
+
+static void on_tick(void *ctx)
+{
+    const struct node *node = ctx;
+    uint64_t missed;
+    if (read(node->timer_fd, &missed, sizeof(missed)) < 0)
+        return;
+}
+
+static void fill_info(struct node *node)
+{
+    const struct config *cfg = node->cfg;
+    char digest[17];
+    atl_hex(digest, cfg->digest, sizeof(cfg->digest));
+    node->info = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "schema", 1, "role",
+                           cfg->role == CONFIG_HUB ? "hub" : "edge", "version", ATL_VERSION, "site",
+                           cfg->site, "node", cfg->node, "boot", node->boot, "started",
+                           node->started, "config_digest", digest);
+}
+
+int node_init(struct node *node, const struct config *cfg, const char *config_path,
+              struct atl_error *err)
+{
+    uint8_t boot[8];
+    struct atl_rng rng;
+    memset(node, 0, sizeof(*node));
+    node->cfg = cfg;
+    node->config_path = config_path;
+    node->signal_fd = node->timer_fd = -1;
+    snprintf(node->prefix, sizeof(node->prefix), "atalaya/v1/%s/%s", cfg->site, cfg->node);
+    atl_rng_init_secure(&rng);
+    atl_rng_fill(&rng, boot, sizeof(boot));
+    atl_hex(node->boot, boot, sizeof(boot));
+    atl_clock_format(atl_clock_wall_ns(), node->started);
+    fill_info(node);
+
+    node->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    int r = node->epoll_fd < 0 ? -errno : 0;
+    if (r == 0)
+        r = open_signals(node);
+    if (r == 0)
+        r = open_timer(node);
+    if (r < 0)
+        return atl_error_set(err, r, "cannot set up the control loop: %s", strerror(-r));
+    r = node_watch(node, node->signal_fd, on_signal, node, err);
+    return r < 0 ? r : node_watch(node, node->timer_fd, on_tick, node, err);
+}
+
+void node_finish(struct node *node)
+{
+    const int fds[] = {node->epoll_fd, node->timer_fd};
+    if (node->bus != NULL) {
+        node_publish_state(node, "stopping");
+        bus_client_destroy(node->bus, 2 * ATL_NS_PER_S);
+    }
+    for (size_t i = 0; i < ATL_ARRAY_LEN(fds); i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    close_signals(node);
+    json_decref(node->info);
+}
+
+int node_watch(struct node *node, int fd, node_ready_fn ready, void *ctx, struct atl_error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = node->n_fds};
+    if (node->n_fds == NODE_FDS_MAX || epoll_ctl(node->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return atl_error_set(err, -EIO, "cannot watch a descriptor: %s", strerror(errno));
+    node->fds[node->n_fds].ready = ready;
+    node->fds[node->n_fds++].ctx = ctx;
+    return 0;
+}
+
+enum node_wish node_turn(struct node *node)
+{
+    struct epoll_event events[NODE_FDS_MAX];
+    int n = epoll_wait(node->epoll_fd, events, NODE_FDS_MAX, (int)(TICK_NS / ATL_NS_PER_MS));
+    for (int i = 0; i < n; i++)
+        node->fds[events[i].data.u32].ready(node->fds[events[i].data.u32].ctx);
+    return node->wish;
+}
+
+/* --- presence --- */
+
+static void on_bus_event(void *ctx, enum bus_event event, const char *why)
+{
+    struct node *node = ctx;
+    if (event != BUS_CONNECTED) {
+        log_line(LOG_WARNING, "broker: %s", why);
+        return;
+    }
+    log_line(LOG_INFO, "broker: %s", why);
+    node_publish(node, "info", json_incref(node->info), 1, true);
+    node_publish_state(node, "online");
+    if (node->on_connect != NULL)
+        node->on_connect(node->connect_ctx);
+}
+
+static void on_bus_ready(void *ctx)
+{
+    struct node *node = ctx;
+    bus_client_step(node->bus);
+}
+
+static int read_password(const char *path, char *out, size_t out_bytes, struct atl_error *err)
+{
+    uint8_t *data;
+    size_t bytes;
+    int r = atl_file_read(path, out_bytes - 1, &data, &bytes, err);
+    if (r < 0)
+        return r;
+    atl_copy(out, out_bytes, (char *)data);
+    out[strcspn(out, "\r\n")] = '\0';
+    free(data);
+    return 0;
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+int node_bus_open(struct node *node, void (*on_connect)(void *ctx), void *ctx,
+                  struct atl_error *err)
+{
+    const struct config *cfg = node->cfg;
+    if (cfg->broker.url[0] == '\0')
+        return 0;
+    char topic[BUS_TOPIC_BYTES], will[160], client_id[80], password[256] = "";
+    int r = cfg->broker.password_file[0] != '\0'
+                ? read_password(cfg->broker.password_file, password, sizeof(password), err)
+                : 0;
+    if (r < 0)
+        return r;
+    snprintf(topic, sizeof(topic), "%s/state", node->prefix);
+    snprintf(will, sizeof(will), "{\"schema\":1,\"state\":\"lost\",\"boot\":\"%s\",\"ts\":\"%s\"}",
+             node->boot, node->started);
+    snprintf(client_id, sizeof(client_id), "%.31s-%.31s", cfg->site, cfg->node);
+
+    struct bus_config bus;
+    bus_config_default(&bus);
+    bus.url = cfg->broker.url;
+    bus.client_id = client_id;
+    bus.username = or_null(cfg->broker.username);
+    bus.password = or_null(password);
+    bus.ca_file = or_null(cfg->broker.ca);
+    bus.cert_file = or_null(cfg->broker.cert);
+    bus.key_file = or_null(cfg->broker.key);
+    bus.will_topic = topic;
+    bus.will_payload = will;
+    bus.queue_messages = (uint32_t)cfg->broker.queue;
+    node->on_connect = on_connect;
+    node->connect_ctx = ctx;
+    r = bus_client_create(&node->bus, &bus, on_bus_event, node, err);
+    if (r < 0)
+        return r;
+    return node_watch(node, bus_client_fd(node->bus), on_bus_ready, node, err);
+}
+
+json_t *node_now(void)
+{
+    char text[ATL_TIME_TEXT_BYTES];
+    atl_clock_format(atl_clock_wall_ns(), text);
+    return json_string(text);
+}
+
+void node_publish(struct node *node, const char *tail, json_t *document, int qos, bool retain)
+{
+    char topic[BUS_TOPIC_BYTES];
+    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(document);
+    if (text != NULL && node->bus != NULL) {
+        snprintf(topic, sizeof(topic), "%s/%s", node->prefix, tail);
+        bus_client_publish(node->bus, topic, text, strlen(text), qos, retain);
+    }
+    free(text);
+}
+
+void node_publish_state(struct node *node, const char *state)
+{
+    node_publish(node, "state",
+                 json_pack("{s:i, s:s, s:s, s:o}", "schema", 1, "state", state, "boot", node->boot,
+                           "ts", node_now()),
+                 1, true);
+}
+
+/* --- configuration, again and again --- */
+
+bool node_reload_wanted(const struct node *node)
+{
+    struct config fresh;
+    struct config_report *report = calloc(1, sizeof(*report));
+    if (report == NULL)
+        return false;
+    int r = config_load(node->config_path, &fresh, report);
+    for (uint32_t i = 0; i < report->n; i++)
+        log_line(LOG_ERROR, "reload: %s:%u:%u: %s", node->config_path, report->problems[i].line,
+                 report->problems[i].column, report->problems[i].text);
+    bool same = memcmp(fresh.digest, node->cfg->digest, sizeof(fresh.digest)) == 0;
+    if (r < 0)
+        log_line(LOG_ERROR, "reload: the old configuration stays");
+    else if (same)
+        log_line(LOG_INFO, "reload: nothing changed");
+    config_report_finish(report);
+    free(report);
+    return r == 0 && !same;
+}
+
+static int load(const char *path, enum config_role role, struct config *cfg)
+{
+    struct config_report *report = calloc(1, sizeof(*report));
+    if (report == NULL)
+        return EXIT_FAILED;
+    int code = EXIT_OK;
+    if (config_load(path, cfg, report) < 0) {
+        config_report_print(report, path, stderr);
+        code = EXIT_CONFIG;
+    } else if (cfg->role != role) {
+        fprintf(stderr, "%s: role: expected '%s' for this verb\n", path,
+                role == CONFIG_HUB ? "hub" : "edge");
+        code = EXIT_CONFIG;
+    }
+    config_report_finish(report);
+    free(report);
+    return code;
+}
+
+int node_verb(const char *verb, const char *help, enum config_role role, int argc, char **argv,
+              enum node_wish (*run)(const struct config *cfg, const char *path, int *ret_code))
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *path = NULL;
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, ":c:vh", options, NULL)) != -1;) {
+        switch (c) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'v':
+            log_set_level(LOG_DEBUG);
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_OK;
+        default:
+            return options_refuse(verb, c, argv, options);
+        }
+    }
+    if (path == NULL || optind < argc)
+        return options_usage(verb, "expected -c FILE");
+    int code;
+    enum node_wish wish;
+    do {
+        struct config cfg;
+        code = load(path, role, &cfg);
+        if (code != EXIT_OK)
+            return code;
+        wish = run(&cfg, path, &code);
+    } while (wish == NODE_RELOAD);
+    return code;
+}

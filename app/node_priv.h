@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What edge and hub have in common: the control loop's clockwork and a node's presence on the bus.
+ */
+#ifndef NODE_PRIV_H
+#define NODE_PRIV_H
+
+#include "app/config_priv.h"
+#include "bus/bus.h"
+
+#include <jansson.h>
+
+#define NODE_FDS_MAX     8
+#define NODE_TOPIC_BYTES 160
+
+enum node_wish { NODE_RUN, NODE_STOP, NODE_RELOAD };
+
+/** Called when a descriptor is readable. */
+typedef void (*node_ready_fn)(void *ctx);
+
+struct node {
+    const struct config *cfg;
+    const char *config_path;
+    char prefix[NODE_TOPIC_BYTES]; /* atalaya/v1/<site>/<node> */
+    char boot[17], started[ATL_TIME_TEXT_BYTES];
+    json_t *info;           /* the birth document; the owner adds its own keys before start */
+    struct bus_client *bus; /* NULL without a broker */
+    void (*on_connect)(void *ctx);
+    void *connect_ctx;
+    int epoll_fd, signal_fd, timer_fd;
+    struct {
+        node_ready_fn ready;
+        void *ctx;
+    } fds[NODE_FDS_MAX];
+    uint32_t n_fds;
+    enum node_wish wish;
+};
+
+/** Takes SIGINT, SIGTERM and SIGHUP over until node_finish; one node at a time. */
+int node_init(struct node *node, const struct config *cfg, const char *config_path,
+              struct atl_error *err);
+void node_finish(struct node *node);
+
+/** Connect to cfg->broker, if any; on_connect (may be NULL) is told of every connection. */
+int node_bus_open(struct node *node, void (*on_connect)(void *ctx), void *ctx,
+                  struct atl_error *err);
+int node_watch(struct node *node, int fd, node_ready_fn ready, void *ctx, struct atl_error *err);
+
+/** Wait for at most one tick (200 ms) and handle what came. @return what the operator wishes */
+enum node_wish node_turn(struct node *node);
+
+/** Publish below the node's prefix; takes the reference. Counted and dropped when the queue is
+ * full. */
+void node_publish(struct node *node, const char *tail, json_t *document, int qos, bool retain);
+/** The retained state: "online", "degraded", "stopping". */
+void node_publish_state(struct node *node, const char *state);
+/** Now, RFC 3339, as a JSON string. */
+json_t *node_now(void);
+
+/**
+ * Validate the file behind cfg again, as SIGHUP asks: problems are logged and the old one stays.
+ * @return true when it is good and differs
+ */
+bool node_reload_wanted(const struct node *node);
+
+/** Run a daemon verb: --config, --help; loads the file and calls `run` until it no longer wants a
+ * reload. */
+int node_verb(const char *verb, const char *help, enum config_role role, int argc, char **argv,
+              enum node_wish (*run)(const struct config *cfg, const char *path, int *ret_code));
+
+#endif

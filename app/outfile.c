@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/outfile_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+int outfile_open(struct outfile *out, const char *path, struct atl_error *err)
+{
+    out->path = path;
+    out->stream = stdout;
+    if (path == NULL)
+        return 0;
+    int n = snprintf(out->part, sizeof(out->part), "%s.part-%ld", path, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof(out->part))
+        return atl_error_set(err, -ENAMETOOLONG, "cannot create %s: the path is too long", path);
+    out->stream = fopen(out->part, "wx");
+    if (out->stream == NULL)
+        return atl_error_set(err, -errno, "cannot create %s: %s", path, strerror(errno));
+    return 0;
+}
+
+int outfile_close(struct outfile *out, struct atl_error *err)
+{
+    const char *name = out->path != NULL ? out->path : "to standard output";
+    bool written = fflush(out->stream) == 0 && !ferror(out->stream);
+    int code = errno;
+    if (out->path == NULL)
+        return written ? 0 : atl_error_set(err, -EIO, "cannot write %s: %s", name, strerror(code));
+
+    if (written && fsync(fileno(out->stream)) < 0) {
+        written = false;
+        code = errno;
+    }
+    if (fclose(out->stream) != 0 && written) {
+        written = false;
+        code = errno;
+    }
+    if (written && rename(out->part, out->path) < 0) {
+        written = false;
+        code = errno;
+    }
+    if (written)
+        return 0;
+    unlink(out->part);
+    return atl_error_set(err, -EIO, "cannot write %s: %s", name, strerror(code));
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/replay_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static int drain(struct dp_engine *engine, const struct replay_ops *ops)
+{
+    struct atl_ring *ring = dp_engine_ring(engine, 0);
+    const void *elems;
+    for (uint32_t n; (n = atl_ring_peek(ring, &elems)) > 0; atl_ring_release(ring, n)) {
+        const struct dp_flow *flows = elems;
+        for (uint32_t i = 0; i < n; i++) {
+            if (ops->flow(ops->ctx, &flows[i]) != 0)
+                return 1;
+        }
+    }
+    return 0;
+}
+
+static int run(struct dp_engine *engine, const struct replay_ops *ops)
+{
+    enum dp_state state;
+    do {
+        state = dp_engine_step(engine);
+        if (drain(engine, ops) != 0)
+            return 1;
+        if (ops->step != NULL &&
+            ops->step(ops->ctx, dp_engine_now_ns(engine), state != DP_RUNNING) != 0)
+            return 1;
+    } while (state == DP_RUNNING);
+    return 0;
+}
+
+int replay_file(enum dp_backend backend, const char *device, const struct replay_ops *ops,
+                struct dp_counters *ret_counters, struct atl_error *err)
+{
+    struct dp_config cfg;
+    dp_config_default(&cfg);
+    cfg.backend = backend;
+    cfg.device = device;
+    cfg.file = true;
+    struct dp_engine *engine;
+    int r = dp_engine_create(&engine, &cfg, err);
+    if (r < 0) {
+        memset(ret_counters, 0, sizeof(*ret_counters));
+        return r;
+    }
+    r = run(engine, ops);
+    dp_engine_counters(engine, ret_counters);
+    if (dp_engine_state(engine) == DP_FAILED)
+        r = atl_error_set(err, -EIO, "%s", dp_engine_error(engine));
+    dp_engine_destroy(engine);
+    return r;
+}
+
+void replay_describe(const char *path, const struct dp_counters *c, char *out, size_t out_bytes)
+{
+    int n =
+        snprintf(out, out_bytes, "%s: %" PRIu64 " packets read, %" PRIu64 " in %" PRIu64 " flows",
+                 path, c->received_packets, c->processed_packets, c->flows_exported);
+    for (int i = 0; i < DP_REASON_COUNT && n >= 0 && (size_t)n < out_bytes; i++) {
+        if (c->reasons[i] > 0)
+            n += snprintf(out + n, out_bytes - (size_t)n, "; %" PRIu64 " %s", c->reasons[i],
+                          dp_reason_name((enum dp_reason)i));
+    }
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/app_priv.h"
+#include "app/detector_priv.h"
+#include "app/options_priv.h"
+#include "app/outfile_priv.h"
+#include "app/recipe_priv.h"
+#include "app/replay_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: atalaya detect [OPTION]… FILE.pcap\n"
+    "       atalaya detect --baseline NORMAL.pcap… --save-model M\n\n"
+    "Find anomalies in a capture file. Alerts go to standard output, one JSON object a line, each\n"
+    "incident once with its strongest evidence. With no baseline and no model the factory model is "
+    "used.\n\n"
+    "      --baseline FILE    learn what is normal from this capture first (may be repeated)\n"
+    "      --model FILE       use this model instead (safetensors)\n"
+    "      --save-model FILE  keep the model that was learned from the baselines\n"
+    "      --scores FILE      also write one CSV row for each scored thing\n"
+    "      --min-flows N      leave hosts with fewer flows a minute alone [20]\n"
+    "      --quiet            no alert lines for people on standard error\n"
+    "  -h, --help             this text\n\n"
+    "Example: atalaya detect --baseline monday.pcap tuesday.pcap\n";
+
+#define BASELINES_MAX 64
+#define BASELINE_ROWS 50000
+
+struct detect {
+    const char *baselines[BASELINES_MAX];
+    uint32_t n_baselines;
+    const char *model_path, *save_path, *scores_path, *file;
+    uint32_t min_flows;
+    bool quiet;
+
+    struct model_set models;
+    struct alert_config alert_cfg;
+    struct alert_book *book;
+    struct detector *detector;
+    struct outfile scores;
+    uint32_t incidents;
+};
+
+static void default_detector(const struct detect *d, struct detector_config *cfg, const char *file)
+{
+    *cfg = (struct detector_config){
+        .min_flows = d->min_flows,
+        .reservoir_rows = BASELINE_ROWS,
+        .seed = 1,
+        .in_iface = file,
+    };
+    feat_host_config_default(&cfg->hosts);
+    cfg->hosts.hosts_max = 65536;
+    cfg->hosts.seed = 1; /* the same file gives the same result */
+}
+
+static int on_flow(void *ctx, const struct dp_flow *flow)
+{
+    struct detect *d = ctx;
+    detector_add(d->detector, flow);
+    return 0;
+}
+
+static int on_step(void *ctx, atl_ns now_ns, bool last)
+{
+    struct detect *d = ctx;
+    detector_step(d->detector, now_ns, last);
+    if (d->book != NULL)
+        alert_book_step(d->book, last ? now_ns + d->alert_cfg.clear_after_ns + 1 : now_ns);
+    return 0;
+}
+
+static int replay(struct detect *d, const char *file, struct atl_error *err)
+{
+    const struct replay_ops ops = {on_flow, on_step, d};
+    struct dp_counters c;
+    int r = replay_file(DP_BACKEND_PCAP, file, &ops, &c, err);
+    if (c.received_packets > 0 || r == 0) {
+        char line[1024];
+        replay_describe(file, &c, line, sizeof(line));
+        fprintf(stderr, "%s\n", line);
+    }
+    return r;
+}
+
+/* --- learning --- */
+
+static void ignore_signal(void *ctx, const struct alert_signal *signal)
+{
+    (void)ctx;
+    (void)signal;
+}
+
+static void keep_factory(struct detect *d, enum view view, struct model_set *learned)
+{
+    struct detector_stats stats;
+    detector_stats(d->detector, &stats);
+    fprintf(stderr,
+            "%s view: %" PRIu64 " rows in %.0f s are too few to learn from, %s model stays\n",
+            view_name(view), stats.offered[view], (double)stats.watched_ns * 1e-9,
+            d->model_path != NULL ? "the given" : "the factory");
+    learned->models[view] = d->models.models[view];
+    d->models.models[view] = NULL;
+}
+
+static int learn_view(struct detect *d, enum view view, const struct feat_host_config *hosts,
+                      struct model_set *learned, struct atl_error *err)
+{
+    struct detector_stats stats;
+    float *rows;
+    uint32_t n;
+    detector_stats(d->detector, &stats);
+    if (!recipe_enough(view, stats.offered[view], stats.watched_ns, hosts->window_ns)) {
+        keep_factory(d, view, learned);
+        return 0;
+    }
+    int r = detector_copy_rows(d->detector, view, &rows, &n);
+    if (r < 0)
+        return atl_error_set(err, r, "out of memory");
+    r = recipe_train(view, d->models.models[view], rows, n, 1, RECIPE_LOCAL, &learned->models[view],
+                     err);
+    if (r == 0)
+        fprintf(stderr, "%s view: learned from %u rows\n", view_name(view), n);
+    free(rows);
+    return r;
+}
+
+static int read_baselines(struct detect *d, struct atl_error *err)
+{
+    struct detector_config cfg;
+    const struct detector_ops ops = {ignore_signal, NULL, d};
+    default_detector(d, &cfg, "baseline");
+    int r = detector_create(&d->detector, &cfg, &ops);
+    if (r < 0)
+        return atl_error_set(err, r, "out of memory");
+    for (uint32_t i = 0; i < d->n_baselines && r >= 0; i++)
+        r = replay(d, d->baselines[i], err);
+    return r;
+}
+
+static int learn_baselines(struct detect *d, struct atl_error *err)
+{
+    struct model_set learned = {{NULL}};
+    struct feat_host_config hosts;
+    feat_host_config_default(&hosts);
+    int r = read_baselines(d, err);
+    for (enum view v = 0; v < VIEW_COUNT && r == 0; v++)
+        r = learn_view(d, v, &hosts, &learned, err);
+    detector_destroy(d->detector);
+    d->detector = NULL;
+    model_set_finish(&d->models);
+    d->models = learned;
+    if (r == 0 && d->save_path != NULL)
+        r = model_set_save(d->save_path, &learned, err);
+    return r;
+}
+
+/* --- detecting --- */
+
+static void on_signal(void *ctx, const struct alert_signal *signal)
+{
+    struct detect *d = ctx;
+    alert_book_raise(d->book, signal);
+}
+
+static void on_alert(void *ctx, enum alert_change change, const struct alert_incident *incident)
+{
+    struct detect *d = ctx;
+    if (change != ALERT_CLEAR) /* it is written once, at its end, with the strongest evidence */
+        return;
+    char *json = alert_format_json(&d->alert_cfg, ALERT_RAISE, incident);
+    if (json != NULL)
+        puts(json);
+    free(json);
+    d->incidents++;
+    if (d->quiet)
+        return;
+    char line[1024];
+    alert_format_line(ALERT_RAISE, incident, line, sizeof(line));
+    fprintf(stderr, "%s\n", line);
+}
+
+static void on_scored(void *ctx, const struct detector_scored *s)
+{
+    const struct detect *d = ctx;
+    char src[DP_ADDR_TEXT_BYTES] = "", dst[DP_ADDR_TEXT_BYTES] = "", ports[2][8] = {"", ""};
+    char proto[8] = "";
+    if (s->flow != NULL) {
+        dp_addr_format(&s->flow->src, src);
+        dp_addr_format(&s->flow->dst, dst);
+        snprintf(ports[0], sizeof(ports[0]), "%u", s->flow->src_port);
+        snprintf(ports[1], sizeof(ports[1]), "%u", s->flow->dst_port);
+        snprintf(proto, sizeof(proto), "%u", s->flow->proto);
+    } else {
+        dp_addr_format(&s->host->addr, s->host->role == FEAT_SOURCE ? src : dst);
+    }
+    fprintf(d->scores.stream,
+            "%s,%" PRIu64 ".%09" PRIu64 ",%" PRIu64 ".%09" PRIu64 ",%s,%s,%s,%s,%s,%.7g,%.4g\n",
+            view_name(s->view), s->first_ns / ATL_NS_PER_S, s->first_ns % ATL_NS_PER_S,
+            s->last_ns / ATL_NS_PER_S, s->last_ns % ATL_NS_PER_S, src, ports[0], dst, ports[1],
+            proto, (double)s->score, (double)s->p_value);
+}
+
+static int watch_file(struct detect *d, struct atl_error *err)
+{
+    struct detector_config cfg;
+    const struct detector_ops ops = {on_signal, d->scores_path != NULL ? on_scored : NULL, d};
+    default_detector(d, &cfg, d->file);
+    alert_config_default(&d->alert_cfg);
+    d->alert_cfg.site = "local";
+    d->alert_cfg.node = "detect";
+    int r = alert_book_create(&d->book, &d->alert_cfg, on_alert, d);
+    if (r == 0)
+        r = detector_create(&d->detector, &cfg, &ops);
+    if (r < 0)
+        return atl_error_set(err, r, "out of memory");
+    for (enum view v = 0; v < VIEW_COUNT; v++) {
+        detector_post_model(d->detector, v, d->models.models[v]);
+        d->models.models[v] = NULL;
+    }
+    r = replay(d, d->file, err);
+    fprintf(stderr, "%s: %u incident%s\n", d->file, d->incidents, d->incidents == 1 ? "" : "s");
+    return r;
+}
+
+static int watch(struct detect *d, struct atl_error *err)
+{
+    if (d->scores_path == NULL)
+        return watch_file(d, err);
+    int r = outfile_open(&d->scores, d->scores_path, err);
+    if (r < 0)
+        return r;
+    fputs("detector,first,last,src,src_port,dst,dst_port,proto,score,p_value\n", d->scores.stream);
+    r = watch_file(d, err);
+    struct atl_error write_err;
+    if (outfile_close(&d->scores, &write_err) < 0) {
+        *err = write_err;
+        return -EIO;
+    }
+    return r;
+}
+
+static int run(struct detect *d)
+{
+    struct atl_error err = {""};
+    int r = d->model_path != NULL ? model_set_load(d->model_path, &d->models, &err)
+                                  : model_set_factory(&d->models, &err);
+    if (r == 0 && d->n_baselines > 0)
+        r = learn_baselines(d, &err);
+    if (r == 0 && d->file != NULL)
+        r = watch(d, &err);
+    detector_destroy(d->detector);
+    alert_book_destroy(d->book);
+    model_set_finish(&d->models);
+    if (r < 0) {
+        fprintf(stderr, "atalaya detect: %s\n", err.text);
+        return EXIT_FAILED;
+    }
+    return EXIT_OK;
+}
+
+static int check_usage(struct detect *d, int argc, char **argv)
+{
+    if (optind < argc)
+        d->file = argv[optind++];
+    if (optind < argc)
+        return options_usage("detect", "expected one capture file, found also '%s'", argv[optind]);
+    if (d->file == NULL && d->save_path == NULL)
+        return options_usage("detect", "expected a capture file");
+    if (d->save_path != NULL && d->n_baselines == 0)
+        return options_usage("detect", "--save-model needs a --baseline to learn from");
+    return EXIT_OK;
+}
+
+int verb_detect(int argc, char **argv)
+{
+    enum { BASELINE = 256, MODEL, SAVE, SCORES, MIN_FLOWS, QUIET };
+    static const struct option options[] = {
+        {"baseline", required_argument, NULL, BASELINE},
+        {"model", required_argument, NULL, MODEL},
+        {"save-model", required_argument, NULL, SAVE},
+        {"scores", required_argument, NULL, SCORES},
+        {"min-flows", required_argument, NULL, MIN_FLOWS},
+        {"quiet", no_argument, NULL, QUIET},
+        {"json", no_argument, NULL, QUIET}, /* alerts are JSON already */
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct detect d = {.min_flows = 20};
+    char *end;
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+        switch (c) {
+        case BASELINE:
+            if (d.n_baselines == BASELINES_MAX)
+                return options_usage("detect", "at most %d baselines", BASELINES_MAX);
+            d.baselines[d.n_baselines++] = optarg;
+            break;
+        case MODEL:
+            d.model_path = optarg;
+            break;
+        case SAVE:
+            d.save_path = optarg;
+            break;
+        case SCORES:
+            d.scores_path = optarg;
+            break;
+        case MIN_FLOWS:
+            d.min_flows = (uint32_t)strtoul(optarg, &end, 10);
+            if (d.min_flows == 0 || d.min_flows > 1000000 || *end != '\0')
+                return options_usage("detect", "--min-flows: expected 1 to 1000000, found '%s'",
+                                     optarg);
+            break;
+        case QUIET:
+            d.quiet = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_OK;
+        default:
+            return options_refuse("detect", c, argv, options);
+        }
+    }
+    int usage = check_usage(&d, argc, argv);
+    return usage != EXIT_OK ? usage : run(&d);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/app_priv.h"
+#include "app/edge_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: atalaya edge -c FILE\n\n"
+    "Watch this router: capture packets, learn what is normal here, raise alerts, take part in a\n"
+    "federation. With neither broker nor hub it is a complete detector by itself: alerts are "
+    "logged.\n"
+    "SIGTERM ends it cleanly; SIGHUP validates FILE and, when it is good, starts again with it.\n\n"
+    "  -c, --config FILE  configuration (see configs/edge.yaml; atalaya check --keys lists all "
+    "keys)\n"
+    "  -v, --verbose      also log details\n"
+    "  -h, --help         this text\n\n"
+    "Example: atalaya edge -c /etc/atalaya/edge.yaml\n";
+
+/* --- life --- */
+
+static int load_models(struct edge *e, struct atl_error *err)
+{
+    int r = atl_dir_make(e->cfg->state_dir, err);
+    if (r < 0)
+        return r;
+    snprintf(e->model_path, sizeof(e->model_path), "%s/model.safetensors", e->cfg->state_dir);
+    r = model_set_load(e->model_path, &e->start, err);
+    if (r == -ENOENT) {
+        r = model_set_factory(&e->start, err);
+    } else if (r < 0) {
+        log_line(LOG_WARNING, "model: %s; the factory model takes its place", err->text);
+        r = model_set_factory(&e->start, err);
+    }
+    for (enum view v = 0; v < VIEW_COUNT && r == 0; v++) {
+        atl_copy(e->model_names[v], sizeof(e->model_names[v]),
+                 learn_model_origin(e->start.models[v]));
+        e->learned[v] = strcmp(e->model_names[v], RECIPE_FACTORY) != 0;
+    }
+    return r;
+}
+
+static int open_engine(struct edge *e, struct atl_error *err)
+{
+    const struct config *cfg = e->cfg;
+    struct dp_config dp;
+    dp_config_default(&dp);
+    dp.backend = (enum dp_backend)cfg->capture.backend;
+    dp.device = cfg->capture.device;
+    dp.file = cfg->capture.file;
+    dp.pace = cfg->capture.pace;
+    dp.pace_speed = cfg->capture.speed;
+    dp.snap_bytes = (uint32_t)cfg->capture.snap;
+    dp.promiscuous = cfg->capture.promiscuous;
+    dp.workers = (uint32_t)cfg->capture.workers;
+    for (uint32_t i = 0; i < cfg->capture.n_eal && i + 1 < DP_EAL_ARGS_MAX; i++)
+        dp.eal_args[i] = cfg->capture.eal[i];
+    dp.flows_max = (uint32_t)cfg->flows.max;
+    dp.timeout_idle_ns = cfg->flows.idle;
+    dp.timeout_active_ns = cfg->flows.active;
+    dp.timeout_udp_ns = cfg->flows.udp;
+    dp.timeout_half_open_ns = cfg->flows.half_open;
+    dp.timeout_closed_ns = cfg->flows.closed;
+    return dp_engine_create(&e->engine, &dp, err);
+}
+
+static void on_connect(void *ctx)
+{
+    edge_alerts_republish(ctx);
+}
+
+static void add_info(struct edge *e)
+{
+    json_t *schemas = json_object();
+    for (enum view v = 0; v < VIEW_COUNT; v++) {
+        uint8_t hash[FEAT_HASH_BYTES];
+        char hex[17];
+        feat_schema_hash(view_schema(v), hash);
+        atl_hex(hex, hash, 8);
+        json_object_set_new(schemas, view_name(v), json_string(hex));
+    }
+    json_object_set_new(e->node.info, "schemas", schemas);
+    json_object_set_new(e->node.info, "capture", json_string(dp_engine_describe(e->engine)));
+}
+
+static void on_trainer(void *ctx);
+
+static int start_edge(struct edge *e, struct atl_error *err)
+{
+    int r = load_models(e, err);
+    if (r == 0)
+        r = open_engine(e, err);
+    if (r < 0)
+        return r;
+    add_info(e);
+    r = node_bus_open(&e->node, on_connect, e, err);
+    if (r == 0)
+        r = edge_analysis_start(e, err);
+    if (r == 0)
+        r = trainer_create(&e->trainer, e->detector, &e->start, e->model_path,
+                           e->cfg->learning.seed, err);
+    if (r == 0)
+        r = node_watch(&e->node, trainer_fd(e->trainer), on_trainer, e, err);
+    if (r == 0)
+        r = edge_federation_open(e, err);
+    if (r == 0 && edge_alerts_subscribe(e) < 0)
+        r = atl_error_set(err, -EIO, "cannot subscribe to the own alerts");
+    return r < 0 ? r : dp_engine_start(e->engine, err);
+}
+
+static void finish_edge(struct edge *e)
+{
+    if (e->engine != NULL && e->analysis_runs)
+        dp_engine_stop(e->engine);
+    edge_analysis_stop(e);
+    trainer_destroy(e->trainer);
+    edge_federation_close(e);
+    node_finish(&e->node);
+    detector_destroy(e->detector);
+    dp_engine_destroy(e->engine);
+    model_set_finish(&e->start);
+}
+
+/* --- every turn --- */
+
+static const enum view job_views[TRAINER_JOBS] = {
+    [TRAINER_LEARN_FLOW] = VIEW_FLOW,
+    [TRAINER_LEARN_HOST] = VIEW_HOST,
+    [TRAINER_PRIVATE] = VIEW_FLOW,
+    [TRAINER_ADOPT] = VIEW_FLOW,
+};
+
+static void on_trainer(void *ctx)
+{
+    struct edge *e = ctx;
+    struct trainer_result result;
+    while (trainer_take(e->trainer, &result)) {
+        enum view view = job_views[result.job];
+        log_line(result.status < 0 ? LOG_WARNING : LOG_INFO, "%s", result.text);
+        if (result.job == TRAINER_PRIVATE) {
+            edge_federation_trained(e, &result);
+        } else if (result.status == 0) {
+            e->learned[view] = true;
+            if (result.job == TRAINER_ADOPT)
+                snprintf(e->model_names[view], sizeof(e->model_names[view]), "round %llu",
+                         (unsigned long long)result.round);
+            else
+                atl_copy(e->model_names[view], sizeof(e->model_names[view]), RECIPE_LOCAL);
+        }
+        if (result.job == TRAINER_LEARN_FLOW || result.job == TRAINER_LEARN_HOST)
+            e->learning[view] = false;
+        free(result.delta);
+    }
+}
+
+static void learn_when_ready(struct edge *e)
+{
+    const uint64_t needed[VIEW_COUNT] = {e->cfg->learning.flow_rows, e->cfg->learning.host_rows};
+    struct detector_stats stats;
+    detector_stats(e->detector, &stats);
+    for (enum view v = 0; v < VIEW_COUNT; v++) {
+        if (e->learned[v] || e->learning[v] || stats.offered[v] < needed[v] ||
+            !recipe_enough(v, stats.offered[v], stats.watched_ns, e->cfg->hosts.window))
+            continue;
+        e->learning[v] = trainer_learn(e->trainer, v) == 0;
+    }
+}
+
+static void look_at_engine(struct edge *e)
+{
+    enum dp_state state = dp_engine_state(e->engine);
+    if (state != DP_RUNNING && !e->ended) {
+        e->ended = true;
+        if (state == DP_FAILED)
+            log_line(LOG_ERROR, "capture: %s", dp_engine_error(e->engine));
+        else
+            log_line(LOG_INFO,
+                     "capture: %s has ended; what it held is analysed, SIGTERM ends the edge",
+                     e->cfg->capture.device);
+        node_publish_state(&e->node, "degraded");
+    }
+}
+
+static void check_accounts(struct edge *e)
+{
+    struct dp_counters c;
+    dp_engine_counters(e->engine, &c);
+    int64_t difference = dp_counters_difference(&c);
+    /* a running worker may stand between two counters; standing still there is no excuse */
+    if (e->ended && difference != 0 && !e->mismatch) {
+        e->mismatch = true;
+        log_line(LOG_ERROR, "accounting: %lld packets are missing from the counters",
+                 (long long)difference);
+    }
+}
+
+static void turn(struct edge *e)
+{
+    atl_ns now_ns = atl_clock_mono_ns();
+    learn_when_ready(e);
+    look_at_engine(e);
+    if (e->fed != NULL)
+        fed_edge_step(e->fed, atl_clock_wall_ns());
+    if (now_ns < e->metrics_due_ns)
+        return;
+    e->metrics_due_ns = now_ns + e->cfg->broker.metrics_every;
+    check_accounts(e);
+    edge_metrics_publish(e);
+}
+
+static enum node_wish run_edge(const struct config *cfg, const char *path, int *ret_code)
+{
+    struct atl_error err = {""};
+    struct edge *e = calloc(1, sizeof(*e));
+    enum node_wish wish = NODE_STOP;
+    *ret_code = EXIT_FAILED;
+    if (e == NULL)
+        return NODE_STOP;
+    e->cfg = cfg;
+    int r = node_init(&e->node, cfg, path, &err);
+    if (r == 0)
+        r = start_edge(e, &err);
+    if (r < 0) {
+        fprintf(stderr, "atalaya edge: %s\n", err.text);
+    } else {
+        log_line(LOG_INFO, "edge %s/%s watches %s", cfg->site, cfg->node,
+                 dp_engine_describe(e->engine));
+        while ((wish = node_turn(&e->node)) == NODE_RUN)
+            turn(e);
+        *ret_code = EXIT_OK;
+    }
+    finish_edge(e);
+    free(e);
+    return wish;
+}
+
+int verb_edge(int argc, char **argv)
+{
+    return node_verb("edge", help, CONFIG_EDGE, argc, argv, run_edge);
+}

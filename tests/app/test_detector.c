@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/detector_priv.h"
+#include "app/recipe_priv.h"
+
+struct seen {
+    uint32_t signals;
+    struct alert_signal last;
+    uint64_t scored[VIEW_COUNT];
+};
+
+static void on_signal(void *ctx, const struct alert_signal *signal)
+{
+    struct seen *seen = ctx;
+    seen->signals++;
+    seen->last = *signal;
+}
+
+static void on_scored(void *ctx, const struct detector_scored *scored)
+{
+    ((struct seen *)ctx)->scored[scored->view]++;
+    assert_true(scored->score >= 0 && scored->score <= 1);
+}
+
+#define T0 (1000000 * ATL_NS_PER_S)
+
+/* A benign conversation of one of 40 hosts with one of 50 servers. */
+static struct dp_flow benign(struct atl_rng *rng, atl_ns now_ns)
+{
+    uint32_t host = (uint32_t)atl_rng_below(rng, 40) + 1, server = (uint32_t)atl_rng_below(rng, 50);
+    struct dp_flow f = {
+        .src.bytes = {[10] = 0xff, 0xff, 10, 0, 0, (uint8_t)host},
+        .dst.bytes = {[10] = 0xff, 0xff, 198, 18, 0, (uint8_t)server},
+        .src_port = (uint16_t)(1024 + atl_rng_below(rng, 60000)),
+        .dst_port = 443,
+        .proto = IPPROTO_TCP,
+        .first_ns = now_ns - ATL_NS_PER_S,
+        .last_ns = now_ns,
+    };
+    uint64_t n = 5 + atl_rng_below(rng, 20);
+    f.fwd = (struct dp_dir){.packets = n,
+                            .bytes = n * 80,
+                            .size_min = 40,
+                            .size_max = 400,
+                            .size_sq = n * 9000,
+                            .first_ns = f.first_ns,
+                            .last_ns = f.last_ns};
+    f.bwd = (struct dp_dir){.packets = n,
+                            .bytes = n * 900,
+                            .size_min = 40,
+                            .size_max = 1500,
+                            .size_sq = n * 1000000,
+                            .payload_bytes = n * 850,
+                            .payload_packets = (uint32_t)n - 2,
+                            .first_ns = f.first_ns,
+                            .last_ns = f.last_ns};
+    f.fwd.flags[DP_SYN] = f.bwd.flags[DP_SYN] = 1;
+    return f;
+}
+
+static struct dp_flow probe(uint32_t i, atl_ns now_ns)
+{
+    struct dp_flow f = {
+        .src.bytes = {[10] = 0xff, 0xff, 10, 0, 0, 200},
+        .dst.bytes = {[10] = 0xff, 0xff, 198, 51, (uint8_t)(i / 200), (uint8_t)(i % 200)},
+        .src_port = 40000,
+        .dst_port = 23,
+        .proto = IPPROTO_TCP,
+        .first_ns = now_ns,
+        .last_ns = now_ns,
+    };
+    f.fwd = (struct dp_dir){.packets = 1,
+                            .bytes = 40,
+                            .size_min = 40,
+                            .size_max = 40,
+                            .size_sq = 1600,
+                            .first_ns = now_ns,
+                            .last_ns = now_ns};
+    f.fwd.flags[DP_SYN] = 1;
+    return f;
+}
+
+static void run_benign(struct detector *d, struct atl_rng *rng, uint32_t from_s, uint32_t to_s)
+{
+    for (uint32_t s = from_s; s < to_s; s++) {
+        atl_ns now_ns = T0 + s * ATL_NS_PER_S;
+        for (int i = 0; i < 40; i++) {
+            struct dp_flow f = benign(rng, now_ns);
+            detector_add(d, &f);
+        }
+        detector_step(d, now_ns, false);
+    }
+}
+
+static void learn(struct detector *d, enum view view)
+{
+    float *rows;
+    uint32_t n;
+    struct learn_model *model;
+    struct atl_error err;
+    assert_int_equal(detector_copy_rows(d, view, &rows, &n), 0);
+    assert_int_equal(recipe_train(view, NULL, rows, n, 1, RECIPE_LOCAL, &model, &err), 0);
+    free(rows);
+    detector_post_model(d, view, model);
+}
+
+static void make(struct detector **ret_detector, struct seen *seen)
+{
+    struct detector_config cfg = {
+        .min_flows = 20, .reservoir_rows = 20000, .seed = 1, .in_iface = "test"};
+    feat_host_config_default(&cfg.hosts);
+    cfg.hosts.seed = 1;
+    const struct detector_ops ops = {on_signal, on_scored, seen};
+    assert_int_equal(detector_create(ret_detector, &cfg, &ops), 0);
+}
+
+static void silent_without_models(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct detector *d;
+    struct atl_rng rng;
+    atl_rng_init_seed(&rng, 1);
+    make(&d, &seen);
+    run_benign(d, &rng, 0, 60);
+    assert_int_equal(seen.signals, 0);
+    assert_int_equal(seen.scored[VIEW_FLOW] + seen.scored[VIEW_HOST], 0);
+    struct detector_stats stats;
+    detector_stats(d, &stats);
+    assert_int_equal(stats.offered[VIEW_FLOW], 60 * 40);
+    detector_destroy(d);
+}
+
+static void a_scan_is_signalled_and_not_learned(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct detector *d;
+    struct atl_rng rng;
+    atl_rng_init_seed(&rng, 2);
+    make(&d, &seen);
+    run_benign(d, &rng, 0, 300);
+    learn(d, VIEW_FLOW);
+    learn(d, VIEW_HOST);
+    run_benign(d, &rng, 300, 600);
+    assert_int_equal(seen.signals, 0);
+    assert_true(seen.scored[VIEW_FLOW] > 10000 && seen.scored[VIEW_HOST] > 1000);
+
+    struct detector_stats before, after;
+    detector_stats(d, &before);
+    for (uint32_t s = 600; s < 640; s++) {
+        atl_ns now_ns = T0 + s * ATL_NS_PER_S;
+        for (uint32_t i = 0; i < 30; i++) {
+            struct dp_flow f = probe((s - 600) * 30 + i, now_ns);
+            detector_add(d, &f);
+        }
+        detector_step(d, now_ns, false);
+    }
+    detector_stats(d, &after);
+    assert_true(seen.signals > 0);
+    assert_string_equal(seen.last.entity, "10.0.0.200");
+    assert_string_equal(seen.last.role, "source");
+    assert_true(seen.last.score > 0.5);
+    assert_true(seen.last.n_features > 0);
+    assert_true(seen.last.features[0].observed != seen.last.features[0].expected);
+    /* the flow model knows no unanswered SYN: next to none of the 1,200 probes may be remembered */
+    assert_true(after.offered[VIEW_FLOW] - before.offered[VIEW_FLOW] < 60);
+    detector_destroy(d);
+}
+
+static void the_same_rows_give_the_same_model(void **state)
+{
+    (void)state;
+    uint8_t hash[2][32];
+    for (int run = 0; run < 2; run++) {
+        struct seen seen = {0};
+        struct detector *d;
+        struct atl_rng rng;
+        struct learn_model *model;
+        struct atl_error err;
+        float *rows;
+        uint32_t n;
+        atl_rng_init_seed(&rng, 3);
+        make(&d, &seen);
+        run_benign(d, &rng, 0, 60);
+        assert_int_equal(detector_copy_rows(d, VIEW_HOST, &rows, &n), 0);
+        assert_int_equal(recipe_train(VIEW_HOST, NULL, rows, n, 9, "x", &model, &err), 0);
+        learn_model_hash(model, hash[run]);
+        learn_model_destroy(model);
+        free(rows);
+        detector_destroy(d);
+    }
+    assert_memory_equal(hash[0], hash[1], 32);
+}
+
+static void too_few_rows_are_refused(void **state)
+{
+    (void)state;
+    float rows[10 * FEAT_COLUMNS_MAX] = {0};
+    struct learn_model *model = NULL;
+    struct atl_error err;
+    assert_true(recipe_train(VIEW_FLOW, NULL, rows, 10, 1, "x", &model, &err) < 0);
+    assert_null(model);
+    assert_non_null(strstr(err.text, "10 rows"));
+}
+
+int main(void)
+{
+    if (atl_base_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silent_without_models),
+        cmocka_unit_test(a_scan_is_signalled_and_not_learned),
+        cmocka_unit_test(the_same_rows_give_the_same_model),
+        cmocka_unit_test(too_few_rows_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "app/hint_priv.h"
+
+static void set(struct feat_host_row *row, const char *name, float value)
+{
+    const struct feat_schema *s = feat_schema_host();
+    for (uint32_t i = 0; i < s->n_columns; i++) {
+        if (strcmp(s->columns[i].name, name) == 0) {
+            row->raw[i] = value;
+            return;
+        }
+    }
+    fail_msg("no column %s", name);
+}
+
+struct fact {
+    const char *name;
+    float value;
+};
+
+/* One typical window for each kind; the last is nothing in particular. */
+static void typical_windows_get_their_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *technique;
+        enum feat_role role;
+        uint16_t port;
+        struct fact facts[8];
+    } rows[] = {
+        {"horizontal_scan",
+         "T1046",
+         FEAT_SOURCE,
+         23,
+         {{"flows", 300}, {"peers", 290}, {"ports", 2}, {"failed_ratio", 0.97F}, {"tcp_share", 1}}},
+        {"vertical_scan",
+         "T1046",
+         FEAT_SOURCE,
+         80,
+         {{"flows", 900}, {"peers", 1}, {"ports", 880}, {"failed_ratio", 0.99F}, {"tcp_share", 1}}},
+        {"spam_run",
+         "T1071.003",
+         FEAT_SOURCE,
+         25,
+         {{"flows", 200}, {"peers", 90}, {"ports", 1}, {"failed_ratio", 0.2F}, {"tcp_share", 1}}},
+        {"brute_force",
+         "T1110",
+         FEAT_SOURCE,
+         902,
+         {{"flows", 67},
+          {"peers", 1},
+          {"ports", 1},
+          {"packets_per_flow", 17},
+          {"tcp_share", 1},
+          {"packets_per_s", 90}}},
+        {"exfiltration",
+         "T1048",
+         FEAT_SOURCE,
+         443,
+         {{"flows", 25},
+          {"peers", 1},
+          {"bytes_out", 5e8F},
+          {"bytes_out_share", 0.98F},
+          {"size_mean_out", 1400}}},
+        {"syn_flood",
+         "T1498.001",
+         FEAT_TARGET,
+         80,
+         {{"flows", 9000}, {"peers", 6000}, {"half_open_ratio", 0.99F}, {"tcp_share", 1}}},
+        {"icmp_flood", "T1498.001", FEAT_TARGET, 0, {{"flows", 400}, {"icmp_share", 1}}},
+        {"udp_flood",
+         "T1498.001",
+         FEAT_TARGET,
+         9,
+         {{"flows", 400}, {"udp_share", 1}, {"failed_ratio", 0.9F}}},
+        {"anomaly", "", FEAT_SOURCE, 443, {{"flows", 30}, {"peers", 20}, {"tcp_share", 1}}},
+        {"anomaly", "", FEAT_TARGET, 443, {{"flows", 30}, {"peers", 20}, {"tcp_share", 1}}},
+    };
+    for (size_t i = 0; i < ATL_ARRAY_LEN(rows); i++) {
+        struct feat_host_row row = {.role = rows[i].role};
+        row.sample.dst_port = rows[i].port;
+        for (size_t f = 0; f < ATL_ARRAY_LEN(rows[i].facts) && rows[i].facts[f].name != NULL; f++)
+            set(&row, rows[i].facts[f].name, rows[i].facts[f].value);
+        const struct hint *hint = hint_for_host(&row);
+        assert_string_equal(hint->kind, rows[i].kind);
+        assert_string_equal(hint->technique, rows[i].technique);
+        assert_true(strlen(hint->sentence) > 10);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(typical_windows_get_their_names)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
