@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`atalaya detect` on real attacks and on real quiet."""
+import csv
+import json
+
+from harness import atalaya, need_data, need_tool, run_cases, scratch
+import subprocess
+
+
+def alerts(*args):
+    result = atalaya("detect", *args, timeout=300)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def entities(found):
+    return {a["atalaya"]["entity"] for a in found}
+
+
+def factory_model_names_the_attacker():
+    for parts, attacker in ((("mixed", "iot-malware-sweep.pcap"), "192.168.2.16"),
+                            (("attack", "synscan.pcap"), "172.16.0.8"),
+                            (("attack", "tcp_0_1000_20190821.pcap"), "172.31.15.102")):
+        found = alerts(need_data(*parts))
+        assert attacker in entities(found), (parts, found)
+        worst = [a for a in found if a["atalaya"]["entity"] == attacker]
+        assert any(a["atalaya"]["role"] == "source" for a in worst)
+        assert any(a["atalaya"]["kind"].endswith("_scan") for a in worst), worst
+
+
+def factory_model_names_the_victim_of_a_spoofed_flood():
+    found = alerts(need_data("attack", "synflood-spoofed.pcap"))
+    assert [a for a in found if a["atalaya"]["entity"] == "10.10.10.10"
+            and a["atalaya"]["role"] == "target"], found
+
+
+def alert_is_whole():
+    alert = alerts(need_data("attack", "synscan.pcap"))[0]
+    for key in ("timestamp", "event_type", "src_ip", "dest_ip", "proto", "community_id", "alert",
+                "flow", "atalaya"):
+        assert key in alert, key
+    inner = alert["atalaya"]
+    assert 0.5 < inner["score"] <= 1 and 0 < inner["p_value"] < 0.01
+    assert 1 <= len(inner["top_features"]) <= 5
+    for feature in inner["top_features"]:
+        assert set(feature) == {"name", "observed", "expected", "unit"}
+    assert inner["attack_technique"] == "T1046"
+
+
+def split(path, folder):
+    """First and second half in time, by editcap."""
+    need_tool("editcap")
+    info = subprocess.run(["capinfos", "-rTMaeS", str(path)], capture_output=True, text=True,
+                          check=True).stdout.split("\t")
+    first, last = float(info[1]), float(info[2])
+    half = (first + last) / 2
+    parts = []
+    for name, begin, end in (("first", first - 1, half), ("second", half, last + 1)):
+        out = folder / f"{name}.pcap"
+        subprocess.run(["editcap", "-F", "pcap", "-A", f"{begin:.6f}", "-B", f"{end:.6f}",
+                        str(path), str(out)], check=True, env={"TZ": "UTC", "PATH": "/usr/bin:/bin"})
+        parts.append(out)
+    return parts
+
+
+def a_quiet_week_stays_quiet():
+    path = need_data("benign", "lockly-hub-01.pcap")
+    with scratch() as folder:
+        first, second = split(path, folder)
+        for baseline in (path, first):
+            found = alerts("--baseline", baseline, second)
+            assert not found, (baseline, [a["alert"]["signature"] for a in found])
+
+
+def scores_have_a_row_for_each_thing():
+    path = need_data("attack", "synscan.pcap")
+    with scratch() as folder:
+        out = folder / "scores.csv"
+        alerts("--scores", out, path)
+        with open(out, encoding="utf8") as f:
+            rows = list(csv.DictReader(f))
+        assert list(rows[0]) == ["detector", "first", "last", "src", "src_port", "dst", "dst_port",
+                                 "proto", "score", "p_value"]
+        assert all(0 <= float(r["score"]) <= 1 and 0 < float(r["p_value"]) <= 1 for r in rows)
+        assert any(r["detector"] == "host" and r["src"] == "172.16.0.8" and
+                   float(r["score"]) > 0.5 for r in rows)
+
+
+def a_saved_model_gives_the_same_alerts():
+    normal = need_data("benign", "lockly-hub-01.pcap")
+    attack = need_data("attack", "synscan.pcap")
+    with scratch() as folder:
+        model = folder / "m.safetensors"
+        direct = alerts("--baseline", normal, "--save-model", model, attack)
+        again = alerts("--model", model, attack)
+        assert [a["atalaya"]["score"] for a in direct] == [a["atalaya"]["score"] for a in again]
+        assert entities(direct) == entities(again) == {"172.16.0.8"}
+
+
+if __name__ == "__main__":
+    run_cases([factory_model_names_the_attacker, factory_model_names_the_victim_of_a_spoofed_flood,
+               alert_is_whole, a_quiet_week_stays_quiet, scores_have_a_row_for_each_thing,
+               a_saved_model_gives_the_same_alerts])

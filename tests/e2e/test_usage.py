@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person would do wrong: one clear line each, the right exit code, never a crash."""
+import json
+
+from harness import atalaya, run_cases, scratch
+
+VERBS = ["edge", "hub", "check", "flows", "detect", "traffic", "privacy", "keys"]
+
+
+def help_has_an_example():
+    for verb in VERBS:
+        result = atalaya(verb, "--help")
+        assert result.returncode == 0 and "Example" in result.stdout, (verb, result)
+    assert atalaya("--help").returncode == 0
+    assert "atalaya 0." in atalaya("--version").stdout
+    assert atalaya().returncode == 2
+
+
+def unknown_words_get_a_suggestion():
+    for args, near in ((["flow"], "flows"), (["detct"], "detect"), (["egde"], "edge"),
+                       (["flows", "--formt", "csv", "x"], "--format"),
+                       (["flows", "--format", "cvs", "x"], "csv")):
+        result = atalaya(*args)
+        assert result.returncode == 2, (args, result)
+        assert near in result.stderr and len(result.stderr.splitlines()) == 1, result.stderr
+
+
+def missing_and_wrong_files():
+    with scratch() as folder:
+        text = folder / "notes.txt"
+        text.write_text("this is no capture\n" * 20)
+        for verb in ("flows", "detect"):
+            for path in ("/nowhere/x.pcap", text, folder):
+                result = atalaya(verb, path)
+                assert result.returncode == 1, (verb, path, result)
+                last = result.stderr.strip().splitlines()[-1]
+                assert str(path) in last, last
+        for bad in ("/nowhere/m", text):
+            result = atalaya("detect", "--model", bad, text)
+            assert result.returncode == 1 and str(bad) in result.stderr, result
+        cut = folder / "empty.pcap"
+        cut.write_bytes(b"")
+        assert atalaya("flows", cut).returncode == 1
+
+
+def check_reports_everything_at_once():
+    with scratch() as folder:
+        bad = folder / "edge.yaml"
+        bad.write_text("role: edge\nsite: Madrid\nnode: e1\nstate_dir: /tmp/x\n"
+                       "capture:\n  devise: eth0\nflows:\n  max: lots\n")
+        result = atalaya("check", bad)
+        assert result.returncode == 78
+        for place in (":2:7:", ":6:3:", ":8:8:"):
+            assert f"edge.yaml{place}" in result.stderr, result.stderr
+        assert "did you mean 'capture.device'" in result.stderr
+        errors = json.loads(atalaya("check", "--json", bad).stdout)["files"][0]
+        assert not errors["ok"] and len(errors["errors"]) == 4
+        assert atalaya("edge", "-c", bad).returncode == 78
+        assert atalaya("hub", "-c", "/nowhere.yaml").returncode == 78
+
+
+def shipped_configurations_are_good():
+    import os
+    for name in ("edge.yaml", "hub.yaml"):
+        result = atalaya("check", os.path.join(os.environ["ATALAYA_SOURCE"], "configs", name))
+        assert result.returncode == 0, result.stderr
+
+
+def an_edge_that_cannot_capture_says_why():
+    with scratch() as folder:
+        conf = folder / "edge.yaml"
+        for backend, device, says in (("libpcap", "nosuchif0", "nosuchif0"),
+                                      ("libpcap", "/nowhere/x.pcap", "/nowhere/x.pcap"),
+                                      ("dpdk", "net_nosuch0", "net_nosuch0"),
+                                      ("dpdk", "net_pcap0,rx_pcap=/nowhere", "/nowhere")):
+            conf.write_text(f"role: edge\nsite: a\nnode: e1\nstate_dir: {folder}/state\ncapture:\n"
+                            f"  backend: {backend}\n  device: {device}\n"
+                            f"  file: {'true' if '/' in device else 'false'}\n")
+            result = atalaya("edge", "-c", conf, timeout=30)
+            assert result.returncode == 1, (device, result)
+            lines = result.stderr.strip().splitlines()
+            assert len(lines) == 1 and says in lines[0], (device, lines)
+
+
+if __name__ == "__main__":
+    run_cases([help_has_an_example, unknown_words_get_a_suggestion, missing_and_wrong_files,
+               check_reports_everything_at_once, shipped_configurations_are_good,
+               an_edge_that_cannot_capture_says_why])
