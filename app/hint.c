@@ -45,12 +45,12 @@ static struct facts facts_of(const struct feat_host_row *row)
 
 static bool is_vertical_scan(const struct facts *f)
 {
-    return f->ports >= 15 && f->ports > 2 * f->peers && f->failed > 0.3F;
+    return f->ports >= 15 && f->ports > f->peers && f->failed > 0.3F;
 }
 
 static bool is_horizontal_scan(const struct facts *f)
 {
-    return f->peers >= 15 && f->peers > 2 * f->ports && f->failed > 0.3F;
+    return f->peers >= 10 && f->peers >= f->ports && f->failed > 0.3F;
 }
 
 static bool is_spam_run(const struct facts *f)

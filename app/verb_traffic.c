@@ -37,6 +37,7 @@ static const char usage[] =
     "  --attack NAME@AFTER+DURATION[:PPS]\n"
     "                        lay an attack over it; may be given up to 64 times\n"
     "  --labels FILE.csv     when, from where and against whom each attack went\n"
+    "  --steady              no daily rhythm: --rate holds at every hour\n"
     "  --json                the summary as one JSON object on standard output\n"
     "  --list                the profiles and attacks\n"
     "  --help                this page\n"
@@ -262,6 +263,9 @@ static int take(struct options *o, int letter, const char *value)
         return parse_number32("snap", value, 64, 65535, &cfg->snap_bytes);
     case 'a':
         return parse_attack(value, cfg);
+    case 'S':
+        cfg->steady = true;
+        return 0;
     case 'j':
         o->json = true;
         return 0;
@@ -286,6 +290,7 @@ static const struct option long_options[] = {
     {"rate", required_argument, NULL, 'r'},
     {"snap", required_argument, NULL, 'c'},
     {"attack", required_argument, NULL, 'a'},
+    {"steady", no_argument, NULL, 'S'},
     {"json", no_argument, NULL, 'j'},
     {"list", no_argument, NULL, 'L'},
     {"help", no_argument, NULL, 'h'},

@@ -77,7 +77,8 @@
     X(ROLE_TARGET, "role_target", "1", LINEAR, 1, 1, "1 as responder, 0 as initiator", SRC_HOST)   \
     X(FLOWS, "flows", "flows", LOG, 1e5, 1, "flows in the window", SRC_HOST)                       \
     X(PEERS, "peers", "hosts", LOG, 1e4, 1, "distinct addresses on the other side", SRC_HOST)      \
-    X(PORTS, "ports", "ports", LOG, 1e4, 1, "distinct responder ports", SRC_HOST)                  \
+    X(PORTS, "ports", "ports", LOG, 1e4, 1, "distinct responder ports, traceroute as one",         \
+      SRC_HOST)                                                                                    \
     X(PACKETS_OUT, "packets_out", "packets", LOG, 1e6, 10, "packets this host sent", SRC_HOST)     \
     X(PACKETS_IN, "packets_in", "packets", LOG, 1e6, 10, "packets this host received", SRC_HOST)   \
     X(BYTES_OUT, "bytes_out", "bytes", LOG, 1e9, 1000, "IP bytes this host sent", SRC_HOST)        \
@@ -85,7 +86,8 @@
     X(HALF_OPEN, "half_open", "flows", LOG, 1e4, 1, "TCP flows whose SYN was never answered",      \
       SRC_HOST)                                                                                    \
     X(REFUSED, "refused", "flows", LOG, 1e4, 1, "TCP flows answered by nothing but RST", SRC_HOST) \
-    X(UNANSWERED, "unanswered", "flows", LOG, 1e4, 1, "other flows with no answer", SRC_HOST)      \
+    X(UNANSWERED, "unanswered", "flows", LOG, 1e4, 1,                                              \
+      "other flows with no answer, traceroute aside", SRC_HOST)                                    \
     X(HALF_OPEN_RATIO, "half_open_ratio", "1", LINEAR, 1, 1, "half_open / (TCP flows + 4)",        \
       SRC_HOST)                                                                                    \
     X(FAILED_RATIO, "failed_ratio", "1", LINEAR, 1, 1,                                             \

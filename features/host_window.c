@@ -228,9 +228,18 @@ static double distinct_count(const struct distinct *d)
 
 enum outcome { ANSWERED, HALF_OPEN, REFUSED, UNANSWERED };
 
+/* A traceroute is thirty unanswered ports to the naive eye; its range is as good as a service. */
+static bool is_traceroute(const struct dp_flow *f)
+{
+    return f->proto == IPPROTO_UDP && f->dst_port >= 33434 && f->dst_port <= 33534 &&
+           f->bwd.packets == 0 && f->fwd.packets <= 3;
+}
+
 static enum outcome outcome_of(const struct dp_flow *f)
 {
     bool tcp = f->proto == IPPROTO_TCP;
+    if (is_traceroute(f))
+        return ANSWERED; /* by ICMP, from on the way */
     if (f->bwd.packets == 0)
         return tcp && f->fwd.flags[DP_SYN] > 0 ? HALF_OPEN : UNANSWERED;
     if (tcp && f->bwd.flags[DP_RST] > 0 && f->bwd.flags[DP_SYN] == 0 && f->bwd.payload_bytes == 0 &&
@@ -265,7 +274,7 @@ static void count(struct feat_hosts *h, const struct dp_flow *f, enum feat_role 
     host->refused += outcome == REFUSED;
     host->unanswered += outcome == UNANSWERED;
     distinct_add(&host->peers, atl_hash(&h->key, peer->bytes, sizeof(peer->bytes)));
-    uint32_t service = (uint32_t)f->proto << 16 | f->dst_port;
+    uint32_t service = (uint32_t)f->proto << 16 | (is_traceroute(f) ? 33434 : f->dst_port);
     distinct_add(&host->ports, atl_hash(&h->key, &service, sizeof(service)));
     host->sample = *f;
 }

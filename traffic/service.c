@@ -304,7 +304,8 @@ static atl_ns arrivals_step(struct traf_sim *sim, struct traf_flow *flow)
         pick -= services[row++].often[profile];
     services[row].start(sim, row);
 
-    double rate = sim->cfg->flows_per_second * total / flows * traf_rhythm(profile, sim->now);
+    double rhythm = sim->cfg->steady ? 1 : traf_rhythm(profile, sim->now);
+    double rate = sim->cfg->flows_per_second * total / flows * rhythm;
     return sim->now + traf_gap_ns(flow->rng, rate);
 }
 

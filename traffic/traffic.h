@@ -62,7 +62,8 @@ struct traf_config {
     enum traf_profile profile;
     uint32_t site;           /* 0 … 255: address block 10.<site>.0.0/16 and fd00:<site>::/64 */
     uint32_t subscribers;    /* 1 … 65,000 */
-    double flows_per_second; /* mean over the day, benign */
+    double flows_per_second; /* benign; mean over the day, or at every hour when steady */
+    bool steady;             /* no daily rhythm */
     atl_ns start_ns, duration_ns; /* wall time of the first packet; length */
     uint32_t snap_bytes; /* captured length of a packet, 64 … 65535; wire length is kept */
     struct traf_attack_plan attacks[TRAF_ATTACKS_MAX];
