@@ -55,12 +55,11 @@ build_tree() {
   local dir=$1 log
   shift
   log=$(mktemp)
-  if [ ! -f "$dir/build.ninja" ]; then
-    say "configuring $dir"
-    if ! meson setup "$dir" "$@" >"$log" 2>&1; then
-      tail -n 15 "$log" >&2
-      die "meson setup failed; the whole log is in $log"
-    fi
+  local how=setup
+  [ -f "$dir/build.ninja" ] && how=configure || say "configuring $dir"
+  if ! meson "$how" "$dir" "$@" >"$log" 2>&1; then
+    grep -A 3 ERROR "$log" >&2
+    die "meson $how failed; the whole log is in $log"
   fi
   say "building $dir"
   if ! ninja -C "$dir" >"$log" 2>&1; then
