@@ -28,7 +28,9 @@ const Fact = ({ name, children, bad = false, title }) => (
 
 /** @param {{m: Metrics}} props */
 function Traffic({ m }) {
-  const dropped = m.drops.reduce((sum, d) => sum + d.packets, 0) + (m.nicDropped ?? 0);
+  // ARP and its like are no loss: they are named in the title, not counted here
+  const lost = m.drops.filter((d) => d.reason !== 'not_ip');
+  const dropped = lost.reduce((sum, d) => sum + d.packets, 0) + (m.nicDropped ?? 0);
   const reasons = [...m.drops, { reason: 'by the NIC', packets: m.nicDropped ?? 0 }]
     .filter((d) => d.packets > 0)
     .map((d) => `${d.reason.replaceAll('_', ' ')}: ${exact(d.packets)}`);
