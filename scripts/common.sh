@@ -63,7 +63,7 @@ build_tree() {
   fi
   say "building $dir"
   if ! ninja -C "$dir" >"$log" 2>&1; then
-    grep -E -A 5 'FAILED|error' "$log" | head -n 30 >&2
+    grep -E -A 6 '^FAILED|error:|^dashboard:' "$log" | head -n 30 >&2
     die "the build failed; the whole log is in $log"
   fi
   rm -f "$log"
