@@ -30,11 +30,9 @@ double recipe_risk(enum view view)
     return recipes[view].risk;
 }
 
-bool recipe_enough(enum view view, uint64_t rows, atl_ns watched_ns, atl_ns window_ns)
+atl_ns recipe_settle_ns(enum view view, atl_ns longest_timeout_ns, atl_ns window_ns)
 {
-    if (rows < RECIPE_ROWS_MIN)
-        return false;
-    return view != VIEW_HOST || watched_ns >= RECIPE_WINDOWS_MIN * window_ns;
+    return view == VIEW_FLOW ? 2 * longest_timeout_ns : RECIPE_WINDOWS_MIN * window_ns;
 }
 
 /* Fisher-Yates, so that the held-back fifth is a fair sample. */

@@ -18,8 +18,11 @@ void recipe_shape(enum view view, struct learn_shape *shape);
 /** Probability that a normal row of this view passes its boundary. */
 double recipe_risk(enum view view);
 
-/** Whether so many rows, seen in so much time, are enough to learn a view from. */
-bool recipe_enough(enum view view, uint64_t rows, atl_ns watched_ns, atl_ns window_ns);
+/**
+ * How long a live view must be watched before its rows are a fair sample: conversations that end by
+ * the longest timeout come late, host windows are complete only at their end.
+ */
+atl_ns recipe_settle_ns(enum view view, atl_ns longest_timeout_ns, atl_ns window_ns);
 
 /**
  * Train from `start` (NULL = fresh weights) on four fifths of the rows and calibrate on the rest.

@@ -55,11 +55,13 @@ struct tally_entry *tally_add(struct tally *t, const struct dp_flow *flow, bool 
     e->flows++;
     if (!unusual)
         return NULL;
+    bool again = e->unusual > 0 && memcmp(&e->last_dst, &flow->dst, sizeof(flow->dst)) == 0;
+    e->last_dst = flow->dst;
     if (e->unusual == 0 || flow->first_ns < e->first_ns)
         e->first_ns = flow->first_ns;
     if (flow->last_ns > e->last_ns)
         e->last_ns = flow->last_ns;
-    e->unusual++;
+    e->unusual += !again;
     if (score <= e->worst)
         return NULL;
     e->worst = score;

@@ -9,7 +9,7 @@
 #include "dataplane/dataplane.h"
 
 struct tally_entry {
-    struct dp_addr addr;
+    struct dp_addr addr, last_dst; /* last_dst: of the latest unusual flow */
     uint32_t flows, unusual;
     float worst;              /* highest score */
     atl_ns first_ns, last_ns; /* of the unusual ones */

@@ -114,7 +114,9 @@ static int learn_view(struct detect *d, enum view view, const struct feat_host_c
     float *rows;
     uint32_t n;
     detector_stats(d->detector, &stats);
-    if (!recipe_enough(view, stats.offered[view], stats.watched_ns, hosts->window_ns)) {
+    /* the end of the file has ended every flow: there is nothing to wait for */
+    atl_ns settle_ns = recipe_settle_ns(view, 0, hosts->window_ns);
+    if (stats.offered[view] < RECIPE_ROWS_MIN || stats.watched_ns < settle_ns) {
         keep_factory(d, view, learned);
         return 0;
     }

@@ -154,14 +154,21 @@ static void on_trainer(void *ctx)
     }
 }
 
+static atl_ns longest_timeout(const struct config *cfg)
+{
+    atl_ns longest = cfg->flows.idle > cfg->flows.udp ? cfg->flows.idle : cfg->flows.udp;
+    return longest > cfg->flows.active ? longest : cfg->flows.active;
+}
+
 static void learn_when_ready(struct edge *e)
 {
     const uint64_t needed[VIEW_COUNT] = {e->cfg->learning.flow_rows, e->cfg->learning.host_rows};
     struct detector_stats stats;
     detector_stats(e->detector, &stats);
     for (enum view v = 0; v < VIEW_COUNT; v++) {
+        atl_ns settle_ns = recipe_settle_ns(v, longest_timeout(e->cfg), e->cfg->hosts.window);
         if (e->learned[v] || e->learning[v] || stats.offered[v] < needed[v] ||
-            !recipe_enough(v, stats.offered[v], stats.watched_ns, e->cfg->hosts.window))
+            stats.watched_ns < settle_ns)
             continue;
         e->learning[v] = trainer_learn(e->trainer, v) == 0;
     }

@@ -279,22 +279,14 @@ static int take(struct options *o, int letter, const char *value)
 }
 
 static const struct option long_options[] = {
-    {"out", required_argument, NULL, 'o'},
-    {"labels", required_argument, NULL, 'l'},
-    {"profile", required_argument, NULL, 'p'},
-    {"site", required_argument, NULL, 's'},
-    {"seed", required_argument, NULL, 'e'},
-    {"duration", required_argument, NULL, 'd'},
-    {"start", required_argument, NULL, 't'},
-    {"subscribers", required_argument, NULL, 'n'},
-    {"rate", required_argument, NULL, 'r'},
-    {"snap", required_argument, NULL, 'c'},
-    {"attack", required_argument, NULL, 'a'},
-    {"steady", no_argument, NULL, 'S'},
-    {"json", no_argument, NULL, 'j'},
-    {"list", no_argument, NULL, 'L'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"out", required_argument, NULL, 'o'},     {"labels", required_argument, NULL, 'l'},
+    {"profile", required_argument, NULL, 'p'}, {"site", required_argument, NULL, 's'},
+    {"seed", required_argument, NULL, 'e'},    {"duration", required_argument, NULL, 'd'},
+    {"start", required_argument, NULL, 't'},   {"subscribers", required_argument, NULL, 'n'},
+    {"rate", required_argument, NULL, 'r'},    {"snap", required_argument, NULL, 'c'},
+    {"attack", required_argument, NULL, 'a'},  {"steady", no_argument, NULL, 'S'},
+    {"json", no_argument, NULL, 'j'},          {"list", no_argument, NULL, 'L'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
 /* getopt has only the text of an unknown option; the nearest known one helps more. */

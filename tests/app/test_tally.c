@@ -37,8 +37,10 @@ static void bound_is_above_the_truth(void **state)
         struct tally *t;
         struct dp_flow f = flow_from(7);
         assert_int_equal(tally_create(&t, 1e-3), 0);
-        for (int j = 0; j < rows[i].n; j++)
+        for (int j = 0; j < rows[i].n; j++) {
+            f.dst.bytes[0] = (uint8_t)j;
             tally_add(t, &f, j < rows[i].k, 0.9F);
+        }
         uint32_t at = 0;
         struct tally_entry *e = tally_next(t, &at);
         assert_non_null(e);
@@ -59,8 +61,10 @@ static void worst_flow_is_kept(void **state)
     f.dst_port = 1;
     assert_non_null(tally_add(t, &f, true, 0.6F));
     f.dst_port = 2;
+    f.dst.bytes[0] = 1;
     assert_non_null(tally_add(t, &f, true, 0.9F));
     f.dst_port = 3;
+    f.dst.bytes[0] = 2;
     assert_null(tally_add(t, &f, true, 0.7F));
     uint32_t at = 0;
     struct tally_entry *e = tally_next(t, &at);
@@ -73,14 +77,31 @@ static void worst_flow_is_kept(void **state)
     tally_destroy(t);
 }
 
+static void one_destination_counts_once(void **state)
+{
+    (void)state;
+    struct tally *t;
+    struct dp_flow f = flow_from(7);
+    assert_int_equal(tally_create(&t, 1e-3), 0);
+    for (int i = 0; i < 30; i++)
+        tally_add(t, &f, true, 0.9F);
+    uint32_t at = 0;
+    struct tally_entry *e = tally_next(t, &at);
+    assert_int_equal(e->flows, 30);
+    assert_int_equal(e->unusual, 1);
+    tally_destroy(t);
+}
+
 static void a_crowd_does_not_wash_out_the_culprit(void **state)
 {
     (void)state;
     struct tally *t;
     struct dp_flow bad = flow_from(0xffffffff);
     assert_int_equal(tally_create(&t, 1e-3), 0);
-    for (int i = 0; i < 30; i++)
+    for (int i = 0; i < 30; i++) {
+        bad.dst.bytes[0] = (uint8_t)i;
         tally_add(t, &bad, true, 0.9F);
+    }
     for (uint32_t i = 0; i < 1000000; i++) {
         struct dp_flow f = flow_from(i);
         tally_add(t, &f, false, 0.1F);
@@ -99,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bound_is_above_the_truth),
         cmocka_unit_test(worst_flow_is_kept),
+        cmocka_unit_test(one_destination_counts_once),
         cmocka_unit_test(a_crowd_does_not_wash_out_the_culprit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
