@@ -61,9 +61,9 @@ const char *alert_change_name(enum alert_change change); /* "raise", "update", "
 struct alert_incident {
     char id[ALERT_ID_BYTES]; /* hex, stable while open, new for each incident */
     enum alert_severity severity;
-    atl_ns raised_ns, updated_ns, cleared_ns;
-    uint64_t count;             /* signals folded into it */
-    struct alert_signal signal; /* the strongest so far */
+    atl_ns raised_ns, updated_ns, cleared_ns; /* updated: time of the latest evidence */
+    uint64_t count;                           /* signals folded into it */
+    struct alert_signal signal;               /* the strongest so far */
 };
 
 /**

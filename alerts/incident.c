@@ -121,7 +121,7 @@ static void tell(struct alert_book *book, struct entry *e, enum alert_change cha
 {
     e->told_ns = now_ns;
     e->untold = false;
-    e->incident.updated_ns = now_ns;
+    e->incident.updated_ns = e->last_ns;
     if (book->emit != NULL)
         book->emit(book->ctx, change, &e->incident);
 }
