@@ -256,6 +256,10 @@ static void check_sense(struct walk *w)
     const struct config *c = w->cfg;
     if (c->hosts.step > c->hosts.window)
         problem(w->report, NULL, "hosts.step: expected at most hosts.window");
+    if (c->role == CONFIG_EDGE && c->capture.backend == 0 && !c->capture.file &&
+        strchr(c->capture.device, '/') != NULL)
+        problem(w->report, NULL,
+                "capture.device is a path: add 'file: true' to read a capture file");
     bool federated = c->federation.name[0] != '\0';
     if (federated && c->broker.url[0] == '\0')
         problem(w->report, NULL, "broker.url is missing: a federation needs a broker");

@@ -39,9 +39,10 @@ static json_t *detector_json(const struct edge *e)
 static json_t *federation_json(const struct edge *e)
 {
     double epsilon = e->ledger != NULL ? priv_ledger_epsilon(e->ledger) : 0;
-    return json_pack("{s:s, s:I, s:f, s:f, s:f}", "state", edge_federation_state(e), "round",
-                     INT(e->fed != NULL ? fed_edge_round(e->fed) : 0), "epsilon", epsilon, "budget",
-                     e->cfg->federation.budget_epsilon, "delta", e->cfg->federation.delta);
+    return json_pack("{s:s, s:I, s:o, s:f, s:f}", "state", edge_federation_state(e), "round",
+                     INT(e->fed != NULL ? fed_edge_round(e->fed) : 0), "epsilon",
+                     node_number(epsilon), "budget", e->cfg->federation.budget_epsilon, "delta",
+                     e->cfg->federation.delta);
 }
 
 void edge_metrics_publish(struct edge *e)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,11 @@ json_t *node_now(void)
     char text[ATL_TIME_TEXT_BYTES];
     atl_clock_format(atl_clock_wall_ns(), text);
     return json_string(text);
+}
+
+json_t *node_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
 }
 
 void node_publish(struct node *node, const char *tail, json_t *document, int qos, bool retain)

@@ -55,6 +55,8 @@ void node_publish(struct node *node, const char *tail, json_t *document, int qos
 void node_publish_state(struct node *node, const char *state);
 /** Now, RFC 3339, as a JSON string. */
 json_t *node_now(void);
+/** A JSON number, or null for what is none (an epsilon without bound). */
+json_t *node_number(double value);
 
 /**
  * Validate the file behind cfg again, as SIGHUP asks: problems are logged and the old one stays.

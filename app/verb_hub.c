@@ -64,13 +64,13 @@ static json_t *round_json(const struct hub *h, const struct fed_round_info *info
     for (uint32_t i = 0; i < info->participants; i++)
         json_array_append_new(names, json_string(info->names[i]));
     atl_hex(model, info->model_hash, 8);
-    return json_pack("{s:i, s:o, s:s, s:I, s:I, s:s, s:o, s:I, s:f, s:f, s:I, s:f, s:s}", "schema",
+    return json_pack("{s:i, s:o, s:s, s:I, s:I, s:s, s:o, s:I, s:o, s:f, s:I, s:o, s:s}", "schema",
                      1, "ts", node_now(), "federation", h->cfg->federation.name, "epoch",
                      (json_int_t)info->epoch, "round", (json_int_t)info->round, "state",
                      fed_round_state_name(info->state), "participants", names, "quorum",
-                     (json_int_t)info->quorum, "epsilon", info->epsilon, "delta", info->delta,
-                     "bytes", (json_int_t)info->bytes, "update_norm", info->update_norm, "model",
-                     model);
+                     (json_int_t)info->quorum, "epsilon", node_number(info->epsilon), "delta",
+                     info->delta, "bytes", (json_int_t)info->bytes, "update_norm",
+                     node_number(info->update_norm), "model", model);
 }
 
 static void on_round(void *ctx, const struct fed_round_info *info)
@@ -186,12 +186,19 @@ static void finish_hub(struct hub *h)
     free(h->last);
 }
 
+static const char *federation_state(const struct hub *h)
+{
+    if (h->finished)
+        return "done";
+    return h->last != NULL && h->last->state == FED_ROUND_OPEN ? "training" : "idle";
+}
+
 static void publish_metrics(struct hub *h)
 {
-    json_t *doc =
-        json_pack("{s:i, s:o, s:{s:I, s:f, s:f}}", "schema", 1, "ts", node_now(), "federation",
-                  "round", (json_int_t)fed_hub_round(h->fed), "epsilon",
-                  h->last != NULL ? h->last->epsilon : 0.0, "delta", h->cfg->federation.delta);
+    json_t *doc = json_pack(
+        "{s:i, s:o, s:{s:s, s:I, s:o, s:f}}", "schema", 1, "ts", node_now(), "federation", "state",
+        federation_state(h), "round", (json_int_t)fed_hub_round(h->fed), "epsilon",
+        node_number(h->last != NULL ? h->last->epsilon : 0), "delta", h->cfg->federation.delta);
     node_publish(&h->node, "metrics", doc, 0, false);
 }
 
