@@ -30,6 +30,7 @@ struct suspect {
 struct view_state {
     struct learn_model *model; /* analysis thread's own */
     struct learn_model *_Atomic posted;
+    struct learn_model *reference; /* second opinion, or NULL */
     struct learn_scratch *scratch;
     struct learn_reservoir *reservoir;
     atl_counter offered, scored, anomalous;
@@ -108,6 +109,7 @@ void detector_destroy(struct detector *d)
     for (enum view v = 0; v < VIEW_COUNT; v++) {
         learn_model_destroy(d->views[v].model);
         learn_model_destroy(atomic_load(&d->views[v].posted));
+        learn_model_destroy(d->views[v].reference);
         learn_scratch_destroy(d->views[v].scratch);
         learn_reservoir_destroy(d->views[v].reservoir);
     }
@@ -122,6 +124,12 @@ void detector_destroy(struct detector *d)
 void detector_post_model(struct detector *d, enum view view, struct learn_model *model)
 {
     learn_model_destroy(atomic_exchange(&d->views[view].posted, model));
+}
+
+void detector_set_reference(struct detector *d, struct learn_model *model)
+{
+    learn_model_destroy(d->views[VIEW_HOST].reference);
+    d->views[VIEW_HOST].reference = model;
 }
 
 static void take_up_models(struct detector *d)
@@ -197,13 +205,20 @@ static void remember(struct detector *d, enum view view, const float *row)
 
 /* --- signals --- */
 
-static void fill_features(struct detector *d, enum view view, const float *x, const float *raw,
-                          struct alert_signal *s)
+struct opinion {
+    const struct learn_model *model; /* whose it is; NULL before there is any */
+    float score, p_value;
+};
+
+/* Why this model found the row odd, in the units of the view. */
+static void fill_features(struct detector *d, enum view view, const struct learn_model *model,
+                          const float *x, const float *raw, struct alert_signal *s)
 {
     const struct feat_schema *schema = view_schema(view);
     struct learn_reason reasons[ALERT_FEATURES_MAX];
-    s->n_features =
-        learn_explain(d->views[view].model, d->views[view].scratch, x, reasons, ALERT_FEATURES_MAX);
+    atl_copy(s->detector, sizeof(s->detector), view_name(view));
+    atl_copy(s->model, sizeof(s->model), learn_model_origin(model));
+    s->n_features = learn_explain(model, d->views[view].scratch, x, reasons, ALERT_FEATURES_MAX);
     for (uint32_t i = 0; i < s->n_features; i++) {
         const struct feat_column *c = &schema->columns[reasons[i].column];
         struct alert_feature *f = &s->features[i];
@@ -229,24 +244,22 @@ static void fill_flow(const struct detector *d, const struct dp_flow *f, struct 
     s->bytes_toclient = f->bwd.bytes;
 }
 
-static void signal_host(struct detector *d, const struct feat_host_row *row, const float *x,
-                        float score, float p_value)
+static void signal_host(struct detector *d, const struct feat_host_row *row,
+                        const struct opinion *o, const float *x)
 {
     const struct hint *hint = hint_for_host(row);
     struct alert_signal s = {
         .time_ns = row->last_ns,
         .first_ns = row->first_ns,
-        .score = score,
-        .p_value = p_value,
+        .score = o->score,
+        .p_value = o->p_value,
     };
     atl_copy(s.kind, sizeof(s.kind), hint->kind);
     atl_copy(s.hint, sizeof(s.hint), hint->sentence);
     atl_copy(s.technique, sizeof(s.technique), hint->technique);
     dp_addr_format(&row->addr, s.entity);
     atl_copy(s.role, sizeof(s.role), row->role == FEAT_SOURCE ? "source" : "target");
-    atl_copy(s.detector, sizeof(s.detector), view_name(VIEW_HOST));
-    atl_copy(s.model, sizeof(s.model), learn_model_origin(d->views[VIEW_HOST].model));
-    fill_features(d, VIEW_HOST, x, row->raw, &s);
+    fill_features(d, VIEW_HOST, o->model, x, row->raw, &s);
     fill_flow(d, &row->sample, &s);
     d->ops.signal(d->ops.ctx, &s);
 }
@@ -265,11 +278,9 @@ static void signal_tally(struct detector *d, const struct tally_entry *e, double
     snprintf(s.hint, sizeof(s.hint), "%u of %u conversations are unlike those learned here",
              e->unusual, e->flows);
     dp_addr_format(&e->addr, s.entity);
-    atl_copy(s.detector, sizeof(s.detector), view_name(VIEW_FLOW));
-    atl_copy(s.model, sizeof(s.model), learn_model_origin(d->views[VIEW_FLOW].model));
     feat_flow_vector(&e->sample, raw);
     feat_scale_row(feat_schema_flow(), raw, x);
-    fill_features(d, VIEW_FLOW, x, raw, &s);
+    fill_features(d, VIEW_FLOW, d->views[VIEW_FLOW].model, x, raw, &s);
     fill_flow(d, &e->sample, &s);
     d->ops.signal(d->ops.ctx, &s);
 }
@@ -361,23 +372,39 @@ static bool worth_an_alert(const struct detector *d, const struct feat_host_row 
     return row->role == FEAT_SOURCE || row->peers >= TARGET_PEERS_MIN;
 }
 
+/* The stronger of the learned model's opinion and the factory's. */
+static struct opinion ask(const struct view_state *v, const float *x)
+{
+    const struct learn_model *const models[] = {v->model, v->reference};
+    struct opinion strongest = {NULL, 0, 1};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(models); i++) {
+        struct opinion o = {models[i], 0, 1};
+        if (o.model == NULL)
+            continue;
+        learn_score(o.model, v->scratch, x, 1, &o.score, &o.p_value);
+        if (strongest.model == NULL || o.score > strongest.score)
+            strongest = o;
+    }
+    return strongest;
+}
+
 static void judge_host(struct detector *d, const struct feat_host_row *row)
 {
     struct view_state *v = &d->views[VIEW_HOST];
-    float x[FEAT_COLUMNS_MAX], score = 0, p_value = 1;
+    float x[FEAT_COLUMNS_MAX];
     feat_scale_row(feat_schema_host(), row->raw, x);
-    if (v->model != NULL) {
-        learn_score(v->model, v->scratch, x, 1, &score, &p_value);
+    struct opinion o = ask(v, x);
+    if (o.model != NULL) {
         struct detector_scored scored = {VIEW_HOST, row->first_ns, row->last_ns, NULL,
-                                         row,       score,         p_value};
+                                         row,       o.score,       o.p_value};
         tell_scored(d, &scored);
         atl_counter_add(&v->scored, 1);
-        atl_counter_add(&v->anomalous, score > 0.5F);
+        atl_counter_add(&v->anomalous, o.score > 0.5F);
     }
-    bool alert = score > 0.5F && worth_an_alert(d, row);
+    bool alert = o.score > 0.5F && worth_an_alert(d, row);
     if (alert) {
         suspect(d, &row->addr);
-        signal_host(d, row, x, score, p_value);
+        signal_host(d, row, &o, x);
     }
     /* what is odd but too little to alert on must be learned, or it stays odd for ever */
     if (alert)

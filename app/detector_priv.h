@@ -3,8 +3,9 @@
  * The analysis: flow records → rows of features → scores → signals for the alert book, and a memory
  * of normal rows for the trainer. `edge` runs it in its analysis thread, `detect` over a file.
  *
- * Two views. `host` looks at windows of one address in one role and can be trusted with the factory
- * model. `flow` looks at single conversations, which differ from site to site: it stays silent
+ * Two views. `host` looks at windows of one address in one role; the factory model is trusted there from
+ * the first minute and keeps its say beside a model learned here: what a site is used to does not make a
+ * scan normal. `flow` looks at single conversations, which differ from site to site: it stays silent
  * until a model was learned here.
  */
 #ifndef DETECTOR_PRIV_H
@@ -60,6 +61,9 @@ void detector_step(struct detector *detector, atl_ns now_ns, bool flush);
  * step; one not yet taken up is replaced.
  */
 void detector_post_model(struct detector *detector, enum view view, struct learn_model *model);
+
+/** Before the first step: the factory's host model, asked beside a learned one (ownership too). */
+void detector_set_reference(struct detector *detector, struct learn_model *model);
 
 /** Any thread: copy of the remembered rows, malloc'ed, (n, columns). @return 0, -ENOMEM, -ENODATA
  */

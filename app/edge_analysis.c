@@ -202,6 +202,9 @@ int edge_analysis_start(struct edge *e, struct atl_error *err)
     int r = make_parts(e);
     if (r < 0)
         return atl_error_set(err, r, "cannot set up the analysis: %s", strerror(-r));
+    r = factory_reference(e->detector, err);
+    if (r < 0)
+        return r;
     for (enum view v = 0; v < VIEW_COUNT; v++) {
         struct learn_model *model;
         r = learn_model_copy(&model, e->start.models[v]);

@@ -43,6 +43,8 @@ struct model_set {
 
 /** The model that the build made from `atalaya traffic` (factory.c). */
 int model_set_factory(struct model_set *ret_set, struct atl_error *err);
+/** Give the detector the factory's host model as its reference (factory.c). */
+int factory_reference(struct detector *detector, struct atl_error *err);
 /** From memory; `where` names it in errors. Refuses models whose columns are not this build's. */
 int model_set_parse(const uint8_t *data, size_t bytes, const char *where, struct model_set *ret_set,
                     struct atl_error *err);

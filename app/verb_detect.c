@@ -224,7 +224,9 @@ static int watch_file(struct detect *d, struct atl_error *err)
         detector_post_model(d->detector, v, d->models.models[v]);
         d->models.models[v] = NULL;
     }
-    r = replay(d, d->file, err);
+    r = factory_reference(d->detector, err);
+    if (r == 0)
+        r = replay(d, d->file, err);
     fprintf(stderr, "%s: %u incident%s\n", d->file, d->incidents, d->incidents == 1 ? "" : "s");
     return r;
 }
