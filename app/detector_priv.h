@@ -3,10 +3,10 @@
  * The analysis: flow records → rows of features → scores → signals for the alert book, and a memory
  * of normal rows for the trainer. `edge` runs it in its analysis thread, `detect` over a file.
  *
- * Two views. `host` looks at windows of one address in one role; the factory model is trusted there from
- * the first minute and keeps its say beside a model learned here: what a site is used to does not make a
- * scan normal. `flow` looks at single conversations, which differ from site to site: it stays silent
- * until a model was learned here.
+ * Two views. `host` looks at windows of one address in one role; the factory model is trusted there
+ * from the first minute and keeps its say beside a model learned here: what a site is used to does
+ * not make a scan normal. `flow` looks at single conversations, which differ from site to site: it
+ * stays silent until a model was learned here.
  */
 #ifndef DETECTOR_PRIV_H
 #define DETECTOR_PRIV_H
