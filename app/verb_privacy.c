@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `atalaya privacy`: the accountant on the command line. */
+#include "app/app_priv.h"
+#include "privacy/privacy.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -9,12 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "privacy/privacy.h"
-
-int verb_privacy(int argc, char **argv);
-
-enum { EXIT_USAGE = 2 };
 
 static const char help[] =
     "Usage: atalaya privacy epsilon   --mechanism NAME [--q Q] --sigma S --steps T --delta D\n"
@@ -217,10 +214,10 @@ static int print_json(const struct request *request)
     if (object == NULL || json_dumpf(object, stdout, 0) < 0 || putchar('\n') == EOF) {
         fputs("atalaya privacy: cannot write the result\n", stderr);
         json_decref(object);
-        return EXIT_FAILURE;
+        return EXIT_FAILED;
     }
     json_decref(object);
-    return EXIT_SUCCESS;
+    return EXIT_OK;
 }
 
 static int print_sentence(const struct request *request)
@@ -234,7 +231,7 @@ static int print_sentence(const struct request *request)
            request->epsilon, request->delta, e->steps, priv_mechanism_name(e->mechanism), e->q,
            e->sigma, priv_accountant_name(request->accountant), exp(request->epsilon),
            request->delta);
-    return EXIT_SUCCESS;
+    return EXIT_OK;
 }
 
 static int answer(struct request *request)
@@ -249,12 +246,12 @@ static int answer(struct request *request)
         r = priv_epsilon(request->accountant, e, 1, request->delta, &request->epsilon, &err);
     if (r < 0) {
         fprintf(stderr, "atalaya privacy: %s\n", err.text);
-        return r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+        return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
     }
     r = request->json ? print_json(request) : print_sentence(request);
-    if (fflush(stdout) == EOF && r == EXIT_SUCCESS) {
+    if (fflush(stdout) == EOF && r == EXIT_OK) {
         fprintf(stderr, "atalaya privacy: cannot write the result: %s\n", strerror(errno));
-        return EXIT_FAILURE;
+        return EXIT_FAILED;
     }
     return r;
 }
@@ -272,7 +269,7 @@ int verb_privacy(int argc, char **argv)
         return r;
     if (request.help) {
         fputs(help, stdout);
-        return EXIT_SUCCESS;
+        return EXIT_OK;
     }
     if (bare)
         return usage("", NULL, "epsilon or calibrate expected first (see --help)");

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "app/app_priv.h"
+#include "traffic/traffic.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -8,12 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "traffic/traffic.h"
-
-int verb_traffic(int argc, char **argv);
-
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
     struct traf_config cfg;
