@@ -82,8 +82,10 @@ function Detector({ m }) {
 
 /** @param {{m: Metrics}} props */
 function Budget({ m }) {
-  if (m.federation === 'off' || m.budget === null || m.epsilon === null)
+  if (m.federation === 'off' || m.epsilon === null)
     return <p class="line"><span>Federation off</span></p>;
+  if (m.budget === null) // a hub spends nothing itself
+    return <p class="line"><span>ε {fixed(m.epsilon, 2)} spent by an edge of every round</span></p>;
   const share = m.budget > 0 ? m.epsilon / m.budget : 1;
   const level = share >= 1 ? 'full' : share >= 0.8 ? 'high' : '';
   return (
