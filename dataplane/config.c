@@ -90,6 +90,8 @@ int dp_config_check(const struct dp_config *cfg, struct atl_error *err)
     if (r == 0)
         r = check_range("flows_max", cfg->flows_max, FLOWS_MIN, FLOWS_MAX, err);
     if (r == 0)
+        r = check_range("detail_flows", cfg->detail_flows, 0, cfg->flows_max, err);
+    if (r == 0)
         r = check_range("ring_records", cfg->ring_records, RING_MIN, RING_MAX, err);
     if (r == 0 && (cfg->ring_records & (cfg->ring_records - 1)) != 0)
         r = atl_error_set(err, -EINVAL, "ring_records: %u is no power of two", cfg->ring_records);
@@ -100,6 +102,6 @@ uint64_t dp_config_memory_bytes(const struct dp_config *cfg)
 {
     uint32_t workers = cfg->workers > 0 ? cfg->workers : 1;
     return workers * (sizeof(struct dp_worker) + sizeof(struct dp_fragments) +
-                      dp_table_bytes(cfg->flows_max / workers) +
+                      dp_table_bytes(cfg->flows_max / workers, cfg->detail_flows / workers) +
                       (uint64_t)cfg->ring_records * sizeof(struct dp_flow));
 }

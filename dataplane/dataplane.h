@@ -37,7 +37,7 @@ const char *dp_reason_help(enum dp_reason reason);
 /** Values are IPFIX flowEndReason (RFC 5102 §5.11.3). */
 enum dp_end_reason {
     DP_END_IDLE = 1,      /* "idle"      no packet for the idle timeout */
-    DP_END_ACTIVE = 2,    /* "active"    still alive after the active timeout */
+    DP_END_ACTIVE = 2,    /* "active"    still alive after the active timeout, or a sum was full */
     DP_END_CLOSED = 3,    /* "end"       FIN both ways or RST */
     DP_END_FORCED = 4,    /* "forced"    end of the capture or shutdown */
     DP_END_RESOURCES = 5, /* "resources" evicted to make room */
@@ -65,21 +65,38 @@ bool dp_addr_is_v4(const struct dp_addr *addr);
 
 enum dp_tcp_flag { DP_FIN, DP_SYN, DP_RST, DP_PSH, DP_ACK, DP_URG, DP_ECE, DP_CWR, DP_TCP_FLAGS };
 
-/** Integer sums of one direction. "Size" is the length of the keyed IP packet in bytes. */
+/**
+ * Integer sums of one direction. "Size" is the length of the keyed IP packet in bytes.
+ *
+ * A live flow is cut into a next record (end reason active) before one direction has had 2^24
+ * packets, 2^39 bytes or 2^31 bytes of headers. Sizes are exact below 61,440 bytes and rounded down
+ * to a multiple of 256 above, up to 1,109,760.
+ */
 struct dp_dir {
     uint64_t packets;
     uint64_t bytes;
     uint64_t payload_bytes;   /* above TCP/UDP/ICMP header */
-    uint64_t size_sq;         /* Σ size² */
+    uint64_t size_sq;         /* Σ size², saturating at 2^56 − 1 */
     uint64_t iat_sq_us2;      /* Σ gap², gaps within this direction in whole µs, saturating */
     atl_ns first_ns, last_ns; /* 0 when packets == 0 */
     uint32_t iat_min_us, iat_max_us; /* 0 when packets < 2 */
     uint32_t size_min, size_max;
     uint32_t header_bytes; /* Σ transport header bytes, saturating */
     uint32_t payload_packets;
-    uint16_t flags[DP_TCP_FLAGS]; /* packets that carry the flag, saturating */
+    uint16_t flags[DP_TCP_FLAGS]; /* packets that carry the flag; FIN, URG, ECE, CWR saturate at
+                                   * 255, the others at 65535 */
     uint16_t window_init;         /* TCP window of the first packet, unscaled */
     uint8_t ttl_min, ttl_max;
+};
+
+#define DP_FIRST_PACKETS 16
+
+/** One of the first packets of a flow. */
+struct dp_first_packet {
+    uint32_t gap_us; /* since the packet before it, either direction; 0 for the first; saturating */
+    uint16_t size;   /* saturating */
+    uint8_t flags;   /* bit n is enum dp_tcp_flag n */
+    bool backward;   /* sent by the responder */
 };
 
 /** One finished biflow; fwd is the direction of the initiator. */
@@ -99,6 +116,8 @@ struct dp_flow {
     uint32_t iat_min_us, iat_max_us;
     uint32_t hash; /* keyed, stable for this engine: to shard or sample */
     struct dp_dir fwd, bwd;
+    uint32_t first_count; /* 0 unless dp_config.detail_flows is set; only the flow's first record */
+    struct dp_first_packet first[DP_FIRST_PACKETS];
 };
 
 /* --- configuration --- */
@@ -126,7 +145,10 @@ struct dp_config {
      * count.
      */
     const char *eal_args[DP_EAL_ARGS_MAX];
-    uint32_t flows_max;    /* flow table capacity over all workers, 1024 … 2^26; fixed memory */
+    uint32_t flows_max; /* flow table capacity over all workers, 1024 … 2^26; fixed memory */
+    /** Flows, over all workers, whose first packets are noted at the same time: 0 = off …
+     * flows_max. Flows beyond it have none. */
+    uint32_t detail_flows;
     uint32_t ring_records; /* per worker, power of two, 256 … 2^24 */
     /* Each 0.1 s … 1 day. */
     atl_ns timeout_idle_ns; /* established TCP and everything not named below */

@@ -2,66 +2,69 @@
 /*
  * flow_table: fixed memory from key to live flow.
  *
- * Each key has two buckets of one cache line; a bucket holds eight tags (hash bits) and where their
- * entries are. A tag only picks candidates: the full key is always compared. Entries come from a
- * pool that is filled at creation, so nothing is allocated later.
+ * Each key has two buckets of one cache line (flow_match). A tag only picks candidates: the full
+ * key is always compared. Entries come from a pool that is filled at creation, so nothing is
+ * allocated later.
+ *
+ * A new flow is on probation until it is settled. Whoever needs room takes it from a flow on
+ * probation as long as one is near, so that a flood of new flows evicts its own.
  */
 #ifndef DP_FLOW_TABLE_PRIV_H
 #define DP_FLOW_TABLE_PRIV_H
 
-#include "dataplane/packet_priv.h"
+#include "dataplane/flow_entry_priv.h"
+#include "dataplane/flow_hash_priv.h"
+#include "dataplane/flow_match_priv.h"
 
-/** Which timeout an entry waits for. TCP moves from HALF_OPEN to IDLE (established) to CLOSED. */
-enum dp_timer { DP_TIMER_IDLE, DP_TIMER_UDP, DP_TIMER_HALF_OPEN, DP_TIMER_CLOSED, DP_TIMERS };
+#define DP_NO_ENTRY   UINT32_MAX
+#define DP_LOOKUP_MAX 64
 
-/** Line 0: what a lookup touches. Line 1: the flow. Then the directions, by endpoint of the key. */
-struct dp_entry {
-    _Alignas(ATL_CACHE_LINE_BYTES) struct dp_key key;
-    atl_ns touched_ns;   /* clock at the last packet */
-    uint32_t next, prev; /* of the wheel slot, or next free entry */
-    atl_ns born_ns;      /* clock at the first packet of this record */
-    uint64_t iat_sq_us2;
-    uint32_t iat_min_us, iat_max_us;
-    uint32_t hash;   /* low half of the key's hash */
-    uint32_t bucket; /* that holds it */
-    bool used;
-    uint8_t timer;     /* enum dp_timer */
-    uint8_t initiator; /* endpoint of the key */
-    uint8_t fins;      /* bit n: endpoint n sent FIN */
-    bool syn_seen;     /* the initiator is known from a handshake */
-    bool mid_stream, reordered;
-    uint8_t icmp_type, icmp_code;
-    struct dp_dir dirs[2];
+/** Filled up to its entry's detail_count; backward says: sent by endpoint 1. */
+struct dp_detail {
+    struct dp_first_packet first[DP_FIRST_PACKETS];
 };
 
-static_assert(sizeof(struct dp_entry) == 320, "five cache lines");
+static_assert(sizeof(struct dp_detail) == 128, "≤ 448 bytes a flow with its first packets");
 
-#define DP_NO_ENTRY    UINT32_MAX
-#define DP_BUCKET_WAYS 8
-
-struct dp_bucket {
-    _Alignas(ATL_CACHE_LINE_BYTES) uint32_t tag[DP_BUCKET_WAYS];
-    uint32_t ref[DP_BUCKET_WAYS]; /* entry number + 1; 0 = empty */
+/** What the table knows of a burst of packets between its stages. */
+struct dp_lookup {
+    uint64_t hash[DP_LOOKUP_MAX];
+    uint32_t bucket[DP_LOOKUP_MAX];
+    uint16_t tag[DP_LOOKUP_MAX];
+    uint16_t ways[DP_LOOKUP_MAX]; /* candidates in bucket */
+    uint64_t changes;             /* of the table, when the candidates were picked */
 };
 
 struct dp_table {
     struct dp_bucket *buckets;
     struct dp_entry *entries;
-    uint32_t bucket_mask; /* buckets − 1, a power of two − 1 */
+    struct dp_cold *cold;
+    struct dp_detail *details; /* NULL: off */
+    uint32_t *detail_of;       /* slot of each entry whose bit detail is set */
+    uint32_t *detail_free;     /* stack of free slots */
+    uint32_t detail_left, detail_max;
+    uint32_t bucket_count;
     uint32_t capacity;
     uint32_t free; /* first free entry or DP_NO_ENTRY */
     uint32_t live;
-    struct atl_hash_key key;
+    uint64_t changes; /* inserts and removals so far */
+    dp_match_kernel match;
+    struct dp_hash hash;
 };
 
-/** @param capacity  flows, 1 … 2^26.  @return 0, -ENOMEM */
-int dp_table_init(struct dp_table *t, uint32_t capacity, const struct atl_hash_key *key);
+/**
+ * @param capacity  flows, 1 … 2^26
+ * @param details   flows of which the first packets are noted at the same time, 0 … capacity
+ * @return 0, -ENOMEM
+ */
+int dp_table_init(struct dp_table *t, uint32_t capacity, uint32_t details,
+                  const struct atl_hash_key *key);
 void dp_table_finish(struct dp_table *t); /* zeroed is fine */
-uint64_t dp_table_bytes(uint32_t capacity);
+uint64_t dp_table_bytes(uint32_t capacity, uint32_t details);
 
 static inline uint64_t dp_table_hash(const struct dp_table *t, const struct dp_key *key)
 {
-    return atl_hash(&t->key, key, sizeof(*key));
+    return dp_hash_one(&t->hash, key);
 }
 
 static inline uint32_t dp_table_number(const struct dp_table *t, const struct dp_entry *e)
@@ -69,17 +72,50 @@ static inline uint32_t dp_table_number(const struct dp_table *t, const struct dp
     return (uint32_t)(e - t->entries);
 }
 
-/** Two steps ahead of a find: first the buckets, later the entry they point to. */
-ATL_HOT void dp_table_prefetch_buckets(const struct dp_table *t, uint64_t hash);
-ATL_HOT void dp_table_prefetch_entry(const struct dp_table *t, uint64_t hash);
+static inline struct dp_cold *dp_table_cold(const struct dp_table *t, const struct dp_entry *e)
+{
+    return &t->cold[dp_table_number(t, e)];
+}
+
+/** The key that the entry was inserted with. */
+void dp_table_key(const struct dp_table *t, const struct dp_entry *e, struct dp_key *ret_key);
+
+/* --- one key at a time --- */
+
 /** @return the entry of this very key, or NULL */
 ATL_HOT struct dp_entry *dp_table_find(const struct dp_table *t, const struct dp_key *key,
                                        uint64_t hash);
-/** @return a zeroed entry with key and hash set, or NULL when both buckets or the pool are full */
+/** @return an entry on probation, empty but for its key, or NULL when there is no room */
 ATL_HOT struct dp_entry *dp_table_insert(struct dp_table *t, const struct dp_key *key,
                                          uint64_t hash);
+/** End an entry's probation. */
+ATL_HOT void dp_table_settle(struct dp_table *t, struct dp_entry *e, uint64_t hash);
 /** Whom to evict so that this hash can be inserted, or NULL when nobody is near. */
 struct dp_entry *dp_table_victim(const struct dp_table *t, uint64_t hash);
-ATL_HOT void dp_table_remove(struct dp_table *t, struct dp_entry *e);
+/** @param hash  of its key, as when it was inserted */
+ATL_HOT void dp_table_remove(struct dp_table *t, struct dp_entry *e, uint64_t hash);
+
+/* --- a burst in stages: between them the memory that the next one needs is on its way --- */
+
+/** Hash the keys of n ≤ DP_LOOKUP_MAX packets and ask for their buckets. */
+ATL_HOT void dp_table_stage_hash(const struct dp_table *t, const struct dp_packet *packets,
+                                 struct dp_lookup *l, uint32_t n);
+/** Pick candidates by tag and ask for their entries. */
+ATL_HOT void dp_table_stage_match(const struct dp_table *t, const struct dp_packet *packets,
+                                  struct dp_lookup *l, uint32_t n);
+/** dp_table_find for packet i of the burst; the table may have changed since it was staged. */
+ATL_HOT struct dp_entry *dp_table_stage_find(const struct dp_table *t, const struct dp_key *key,
+                                             const struct dp_lookup *l, uint32_t i);
+
+/* --- the first packets of a flow, if wanted --- */
+
+/** Give the entry a slot if one is free. */
+void dp_table_detail_open(struct dp_table *t, struct dp_entry *e);
+void dp_table_detail_close(struct dp_table *t, struct dp_entry *e);
+
+static inline struct dp_detail *dp_table_detail(const struct dp_table *t, const struct dp_entry *e)
+{
+    return &t->details[t->detail_of[dp_table_number(t, e)]];
+}
 
 #endif

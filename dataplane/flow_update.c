@@ -34,33 +34,36 @@ static uint8_t guess_initiator(const struct dp_packet *p)
     return p->from;
 }
 
-void dp_flow_begin(struct dp_entry *e, const struct dp_packet *p)
+void dp_flow_begin(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p)
 {
     e->initiator = guess_initiator(p);
-    e->icmp_type = p->icmp_type;
-    e->icmp_code = p->icmp_code;
     if (p->key.proto == DP_PROTO_TCP) {
         e->timer = DP_TIMER_HALF_OPEN;
         e->mid_stream = (p->tcp_flags & FLAG(DP_SYN)) == 0;
         e->syn_seen = !e->mid_stream;
     } else {
         e->timer = p->key.proto == DP_PROTO_UDP ? DP_TIMER_UDP : DP_TIMER_IDLE;
+        struct dp_cold *cold = dp_table_cold(t, e);
+        cold->icmp.type = p->icmp_type;
+        cold->icmp.code = p->icmp_code;
     }
+    dp_table_detail_open(t, e);
 }
 
-void dp_flow_restart(struct dp_entry *e)
+void dp_flow_restart(struct dp_table *t, struct dp_entry *e)
 {
+    struct dp_cold *cold = dp_table_cold(t, e);
     e->iat_sq_us2 = 0;
     e->iat_min_us = 0;
     e->iat_max_us = 0;
-    e->mid_stream = e->key.proto == DP_PROTO_TCP;
+    e->seen = 0;
+    e->mid_stream = e->proto == DP_PROTO_TCP;
     e->reordered = false;
     memset(e->dirs, 0, sizeof(e->dirs));
-}
-
-bool dp_flow_reopens(const struct dp_entry *e, const struct dp_packet *p)
-{
-    return e->timer == DP_TIMER_CLOSED && is_syn(p);
+    memset(cold->rare, 0, sizeof(cold->rare));
+    if (e->proto == DP_PROTO_TCP)
+        memset(cold->window, 0, sizeof(cold->window));
+    dp_table_detail_close(t, e);
 }
 
 static inline void add_saturating_u64(uint64_t *sum, uint64_t n)
@@ -69,16 +72,10 @@ static inline void add_saturating_u64(uint64_t *sum, uint64_t n)
         *sum = UINT64_MAX;
 }
 
-static inline void add_saturating_u32(uint32_t *sum, uint32_t n)
-{
-    if (__builtin_add_overflow(*sum, n, sum))
-        *sum = UINT32_MAX;
-}
-
 /* UINT32_MAX µs is 71 minutes; its square still fits in 64 bits. */
-static inline uint32_t gap_us(atl_ns from, atl_ns to)
+static inline uint32_t to_us(uint64_t ns)
 {
-    uint64_t us = (to - from) / ATL_NS_PER_US;
+    uint64_t us = ns / ATL_NS_PER_US;
     return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
@@ -91,122 +88,229 @@ static inline void add_gap(uint32_t us, bool only, uint32_t *min, uint32_t *max,
     add_saturating_u64(sq, (uint64_t)us * us);
 }
 
-static inline void begin_dir(struct dp_dir *d, const struct dp_packet *p, atl_ns at)
+static inline void begin_dir(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p,
+                             atl_ns at)
 {
-    d->first_ns = at;
-    d->size_min = p->bytes;
-    d->window_init = p->window;
+    struct dp_hot_dir *d = &e->dirs[p->from];
+    d->first = at & DP_MOMENT_MASK;
+    d->size_min = dp_size_pack(p->bytes);
     d->ttl_min = p->ttl;
+    if (e->proto == DP_PROTO_TCP)
+        dp_table_cold(t, e)->window[p->from] = p->window;
 }
 
-static void update_dir(struct dp_dir *d, const struct dp_packet *p, atl_ns at)
+static inline void add_size(struct dp_hot_dir *d, uint32_t bytes)
 {
+    uint16_t size = dp_size_pack(bytes);
+    if (size < d->size_min)
+        d->size_min = size;
+    if (size > d->size_max)
+        d->size_max = size;
+    const uint64_t most = (UINT64_C(1) << 56) - 1;
+    uint64_t square = (uint64_t)bytes * bytes;
+    d->size_sq = square > most - d->size_sq ? most : d->size_sq + square;
+}
+
+/* What the packets of a connection carry, all but a few. */
+static inline void add_common_flags(struct dp_hot_dir *d, unsigned flags)
+{
+    d->psh += (flags >> DP_PSH & 1) & (d->psh != UINT16_MAX);
+    d->ack += (flags >> DP_ACK & 1) & (d->ack != UINT16_MAX);
+}
+
+static void add_rare_flags(struct dp_rare_flags *r, unsigned flags)
+{
+    r->syn = (uint16_t)(r->syn + ((flags >> DP_SYN & 1U) & (r->syn != UINT16_MAX)));
+    r->rst = (uint16_t)(r->rst + ((flags >> DP_RST & 1U) & (r->rst != UINT16_MAX)));
+    r->fin = (uint8_t)(r->fin + ((flags >> DP_FIN & 1U) & (r->fin != UINT8_MAX)));
+    r->urg = (uint8_t)(r->urg + ((flags >> DP_URG & 1U) & (r->urg != UINT8_MAX)));
+    r->ece = (uint8_t)(r->ece + ((flags >> DP_ECE & 1U) & (r->ece != UINT8_MAX)));
+    r->cwr = (uint8_t)(r->cwr + ((flags >> DP_CWR & 1U) & (r->cwr != UINT8_MAX)));
+}
+
+static inline void update_dir(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p,
+                              atl_ns at)
+{
+    struct dp_hot_dir *d = &e->dirs[p->from];
     if (d->packets == 0)
-        begin_dir(d, p, at);
+        begin_dir(t, e, p, at);
     else
-        add_gap(gap_us(d->last_ns, at), d->packets == 1, &d->iat_min_us, &d->iat_max_us,
-                &d->iat_sq_us2);
-    d->last_ns = at;
+        add_gap(to_us((at - d->last) & DP_MOMENT_MASK), d->packets == 1, &d->iat_min_us,
+                &d->iat_max_us, &d->iat_sq_us2);
+    d->last = at & DP_MOMENT_MASK;
     d->packets++;
     d->bytes += p->bytes;
-    d->payload_bytes += p->payload_bytes;
+    d->overhead_bytes += p->bytes - p->payload_bytes;
     d->payload_packets += p->payload_bytes != 0;
-    add_saturating_u64(&d->size_sq, (uint64_t)p->bytes * p->bytes);
-    if (p->bytes < d->size_min)
-        d->size_min = p->bytes;
-    if (p->bytes > d->size_max)
-        d->size_max = p->bytes;
-    add_saturating_u32(&d->header_bytes, p->header_bytes);
+    d->header_bytes += p->header_bytes;
+    add_size(d, p->bytes);
     if (p->ttl < d->ttl_min)
         d->ttl_min = p->ttl;
     if (p->ttl > d->ttl_max)
         d->ttl_max = p->ttl;
-    for (unsigned i = 0; i < DP_TCP_FLAGS; i++)
-        d->flags[i] =
-            (uint16_t)(d->flags[i] + ((p->tcp_flags >> i & 1U) & (d->flags[i] != UINT16_MAX)));
 }
 
 /* In the middle of a stream any answer will do; after a SYN only one that accepts it. */
-static bool is_answered(const struct dp_entry *e)
+static bool is_answered(const struct dp_table *t, const struct dp_entry *e)
 {
-    const struct dp_dir *asker = &e->dirs[e->initiator], *other = &e->dirs[e->initiator ^ 1];
-    if (asker->packets == 0 || other->packets == 0)
+    unsigned asker = e->initiator, other = asker ^ 1;
+    if (e->dirs[asker].packets == 0 || e->dirs[other].packets == 0)
         return false;
-    return e->mid_stream || other->flags[DP_SYN] != 0 || other->payload_packets != 0;
+    return e->mid_stream || dp_table_cold(t, e)->rare[other].syn != 0 ||
+           e->dirs[other].payload_packets != 0;
 }
 
-static void update_tcp(struct dp_entry *e, const struct dp_packet *p)
+static void update_tcp(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p)
 {
+    const unsigned common = FLAG(DP_PSH) | FLAG(DP_ACK);
+    add_common_flags(&e->dirs[p->from], p->tcp_flags);
+    if (p->tcp_flags & ~common)
+        add_rare_flags(&dp_table_cold(t, e)->rare[p->from], p->tcp_flags);
     if (is_syn(p) && !e->syn_seen) {
         e->initiator = p->from;
         e->syn_seen = true;
     }
-    if (e->timer == DP_TIMER_HALF_OPEN && is_answered(e))
+    if (e->timer == DP_TIMER_HALF_OPEN && is_answered(t, e))
         e->timer = DP_TIMER_IDLE;
     if (p->tcp_flags & FLAG(DP_FIN))
-        e->fins |= (uint8_t)(1U << p->from);
+        e->fins |= 1U << p->from;
     if ((p->tcp_flags & FLAG(DP_RST)) || e->fins == 3)
         e->timer = DP_TIMER_CLOSED;
 }
 
-static inline atl_ns last_seen(const struct dp_entry *e)
+static void note(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p, uint32_t gap_us)
 {
-    return e->dirs[0].last_ns > e->dirs[1].last_ns ? e->dirs[0].last_ns : e->dirs[1].last_ns;
+    if (e->detail_count == DP_FIRST_PACKETS)
+        return;
+    dp_table_detail(t, e)->first[e->detail_count++] = (struct dp_first_packet){
+        .gap_us = gap_us,
+        .size = p->bytes < UINT16_MAX ? (uint16_t)p->bytes : UINT16_MAX,
+        .flags = p->tcp_flags,
+        .backward = p->from,
+    };
 }
 
-void dp_flow_update(struct dp_entry *e, const struct dp_packet *p)
+void dp_flow_update(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p)
 {
-    uint64_t before = dp_flow_packets(e);
     atl_ns at = p->ts_ns;
-    if (before == 0) {
+    uint32_t us = 0;
+    if (e->seen == 0) {
         e->born_ns = p->clock_ns;
+        e->seen = 1;
     } else {
         /* Time never runs backwards inside a flow: a late packet counts as arriving now. */
-        atl_ns last = last_seen(e);
-        if (at < last) {
-            at = last;
+        if (at < e->last_ns) {
+            at = e->last_ns;
             e->reordered = true;
         }
-        add_gap(gap_us(last, at), before == 1, &e->iat_min_us, &e->iat_max_us, &e->iat_sq_us2);
+        us = to_us(at - e->last_ns);
+        add_gap(us, e->seen == 1, &e->iat_min_us, &e->iat_max_us, &e->iat_sq_us2);
+        e->seen = 2;
     }
-    e->touched_ns = p->clock_ns;
-    update_dir(&e->dirs[p->from], p, at);
-    if (e->key.proto == DP_PROTO_TCP)
-        update_tcp(e, p);
+    e->last_ns = at;
+    /* Less than the active timeout, a day at most: the worker looked before. */
+    e->touched = (p->clock_ns - e->born_ns) & DP_MOMENT_MASK;
+    update_dir(t, e, p, at);
+    if (e->proto == DP_PROTO_TCP)
+        update_tcp(t, e, p);
+    if (ATL_UNLIKELY(e->detail))
+        note(t, e, p, us);
 }
 
-static atl_ns first_seen(const struct dp_entry *e)
+/* --- the record --- */
+
+/* The last time before the flow's last packet that has these low bits. */
+static atl_ns whole(const struct dp_entry *e, uint64_t moment)
 {
-    const struct dp_dir *a = &e->dirs[0], *b = &e->dirs[1];
+    return e->last_ns - ((e->last_ns - moment) & DP_MOMENT_MASK);
+}
+
+static struct dp_dir record_dir(const struct dp_table *t, const struct dp_entry *e, unsigned from)
+{
+    const struct dp_hot_dir *d = &e->dirs[from];
+    if (d->packets == 0)
+        return (struct dp_dir){0};
+    const struct dp_cold *cold = dp_table_cold(t, e);
+    const struct dp_rare_flags *rare = &cold->rare[from];
+    return (struct dp_dir){
+        .packets = d->packets,
+        .bytes = d->bytes,
+        .payload_bytes = d->bytes - d->overhead_bytes,
+        .size_sq = d->size_sq,
+        .iat_sq_us2 = d->iat_sq_us2,
+        .first_ns = whole(e, d->first),
+        .last_ns = whole(e, d->last),
+        .iat_min_us = d->iat_min_us,
+        .iat_max_us = d->iat_max_us,
+        .size_min = dp_size_unpack(d->size_min),
+        .size_max = dp_size_unpack(d->size_max),
+        .header_bytes = d->header_bytes,
+        .payload_packets = d->payload_packets,
+        .flags =
+            {
+                [DP_FIN] = rare->fin,
+                [DP_SYN] = rare->syn,
+                [DP_RST] = rare->rst,
+                [DP_PSH] = d->psh,
+                [DP_ACK] = d->ack,
+                [DP_URG] = rare->urg,
+                [DP_ECE] = rare->ece,
+                [DP_CWR] = rare->cwr,
+            },
+        .window_init = e->proto == DP_PROTO_TCP ? cold->window[from] : 0,
+        .ttl_min = d->ttl_min,
+        .ttl_max = d->ttl_max,
+    };
+}
+
+static atl_ns first_seen(const struct dp_flow *f)
+{
+    const struct dp_dir *a = &f->fwd, *b = &f->bwd;
     if (a->packets == 0 || (b->packets != 0 && b->first_ns < a->first_ns))
         return b->first_ns;
     return a->first_ns;
 }
 
-void dp_flow_record(const struct dp_entry *e, enum dp_end_reason reason, struct dp_flow *ret_flow)
+static void record_details(const struct dp_table *t, const struct dp_entry *e, struct dp_flow *flow)
 {
-    uint8_t src = e->initiator, dst = e->initiator ^ 1;
+    const struct dp_detail *detail = dp_table_detail(t, e);
+    flow->first_count = e->detail_count;
+    memcpy(flow->first, detail->first, e->detail_count * sizeof(flow->first[0]));
+    for (uint32_t i = 0; i < flow->first_count; i++)
+        flow->first[i].backward = flow->first[i].backward != e->initiator;
+}
+
+void dp_flow_record(const struct dp_table *t, const struct dp_entry *e, enum dp_end_reason reason,
+                    struct dp_flow *ret_flow)
+{
+    uint8_t src = e->initiator, dst = src ^ 1;
+    bool icmp = e->proto == DP_PROTO_ICMP || e->proto == DP_PROTO_ICMPV6;
+    const struct dp_cold *cold = dp_table_cold(t, e);
+    struct dp_key key;
+    dp_table_key(t, e, &key);
     *ret_flow = (struct dp_flow){
-        .src = e->key.addr[src],
-        .dst = e->key.addr[dst],
-        .src_port = e->key.port[src],
-        .dst_port = e->key.port[dst],
-        .proto = e->key.proto,
+        .src = key.addr[src],
+        .dst = key.addr[dst],
+        .src_port = key.port[src],
+        .dst_port = key.port[dst],
+        .proto = key.proto,
         .end_reason = (uint8_t)reason,
-        .tunnel = e->key.tunnel,
-        .icmp_type = e->icmp_type,
-        .icmp_code = e->icmp_code,
+        .tunnel = key.tunnel,
+        .icmp_type = icmp ? cold->icmp.type : 0,
+        .icmp_code = icmp ? cold->icmp.code : 0,
         .mid_stream = e->mid_stream,
         .reordered = e->reordered,
-        .vlan = {e->key.vlan[0], e->key.vlan[1]},
-        .tunnel_id = e->key.tunnel_id,
-        .first_ns = first_seen(e),
-        .last_ns = last_seen(e),
+        .vlan = {key.vlan[0], key.vlan[1]},
+        .tunnel_id = key.tunnel_id,
+        .last_ns = e->last_ns,
         .iat_sq_us2 = e->iat_sq_us2,
         .iat_min_us = e->iat_min_us,
         .iat_max_us = e->iat_max_us,
-        .hash = e->hash,
-        .fwd = e->dirs[src],
-        .bwd = e->dirs[dst],
+        .hash = (uint32_t)dp_table_hash(t, &key),
+        .fwd = record_dir(t, e, src),
+        .bwd = record_dir(t, e, dst),
     };
+    ret_flow->first_ns = first_seen(ret_flow);
+    if (e->detail)
+        record_details(t, e, ret_flow);
 }

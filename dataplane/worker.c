@@ -11,6 +11,7 @@ enum {
     ENDS_MAX = 64,   /* records that one look at the wheel may finish */
     LOOKS_MAX = 512, /* entries that it may look at */
     FLUSH_SCAN = 8192,
+    PREFETCH_FRAMES = 4, /* ahead of decoding */
 };
 
 static_assert((int)DP_BURST + (int)ENDS_MAX <= DP_STEP_RECORDS,
@@ -34,7 +35,8 @@ int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct d
     atomic_store(&w->state, DP_RUNNING);
     int r = atl_ring_create(&w->ring, cfg->ring_records, sizeof(struct dp_flow));
     if (r == 0)
-        r = dp_table_init(&w->table, cfg->flows_max / cfg->workers, key);
+        r = dp_table_init(&w->table, cfg->flows_max / cfg->workers,
+                          cfg->detail_flows / cfg->workers, key);
     w->fragments = calloc(1, sizeof(*w->fragments));
     if (r < 0 || w->fragments == NULL) {
         dp_worker_finish(w);
@@ -66,17 +68,19 @@ static void export_flow(struct dp_worker *w, const struct dp_entry *e, enum dp_e
         atl_counter_add(&w->counters.ring_full_records, 1);
         return;
     }
-    dp_flow_record(e, reason, flow);
+    dp_flow_record(&w->table, e, reason, flow);
     atl_ring_commit(w->ring);
     atl_counter_add(&w->counters.flows_exported, 1);
 }
 
 static void remove_flow(struct dp_worker *w, struct dp_entry *e, enum dp_end_reason reason)
 {
-    if (dp_flow_packets(e) != 0)
+    if (e->seen != 0)
         export_flow(w, e, reason);
     dp_wheel_disarm(&w->wheel, &w->table, e);
-    dp_table_remove(&w->table, e);
+    struct dp_key key;
+    dp_table_key(&w->table, e, &key);
+    dp_table_remove(&w->table, e, dp_table_hash(&w->table, &key));
 }
 
 /*
@@ -86,8 +90,8 @@ static void remove_flow(struct dp_worker *w, struct dp_entry *e, enum dp_end_rea
 static atl_ns deadline(const struct dp_worker *w, const struct dp_entry *e,
                        enum dp_end_reason *ret_reason)
 {
-    atl_ns quiet = e->touched_ns + w->timeouts[e->timer];
-    atl_ns active = dp_flow_packets(e) != 0 ? e->born_ns + w->timeout_active_ns : UINT64_MAX;
+    atl_ns quiet = dp_entry_touched_ns(e) + w->timeouts[e->timer];
+    atl_ns active = e->seen != 0 ? e->born_ns + w->timeout_active_ns : UINT64_MAX;
     if (e->timer == DP_TIMER_CLOSED)
         *ret_reason = DP_END_CLOSED;
     else
@@ -103,7 +107,7 @@ static bool end_flow(struct dp_worker *w, struct dp_entry *e, enum dp_end_reason
         return false;
     }
     export_flow(w, e, reason);
-    dp_flow_restart(e);
+    dp_flow_restart(&w->table, e);
     return true;
 }
 
@@ -175,32 +179,43 @@ static struct dp_entry *open_flow(struct dp_worker *w, const struct dp_packet *p
         if (e == NULL)
             return NULL;
     }
-    dp_flow_begin(e, p);
+    dp_flow_begin(&w->table, e, p);
     dp_wheel_arm(&w->wheel, &w->table, e, p->clock_ns + w->timeouts[e->timer]);
     return e;
 }
 
-static bool process(struct dp_worker *w, const struct dp_packet *p)
+/* A later deadline needs nothing: the wheel looks again when the old one comes up. */
+static void timer_changed(struct dp_worker *w, struct dp_entry *e, uint8_t before)
 {
-    struct dp_entry *e = dp_table_find(&w->table, &p->key, p->hash);
+    if (w->timeouts[e->timer] >= w->timeouts[before])
+        return;
+    enum dp_end_reason reason;
+    dp_wheel_disarm(&w->wheel, &w->table, e);
+    dp_wheel_arm(&w->wheel, &w->table, e, deadline(w, e, &reason));
+}
+
+static bool process(struct dp_worker *w, uint32_t i)
+{
+    const struct dp_packet *p = &w->batch[i];
+    struct dp_entry *e = dp_table_stage_find(&w->table, &p->key, &w->lookup, i);
     if (e != NULL)
         e = still_open(w, e, p);
     if (e == NULL)
         e = open_flow(w, p);
-    if (e == NULL) {
+    if (ATL_UNLIKELY(e == NULL)) {
         atl_counter_add(&w->counters.reasons[DP_REASON_TABLE_FULL], 1);
         return false;
     }
-    if (dp_flow_packets(e) == 0)
+    if (ATL_UNLIKELY(dp_flow_is_full(e, p)))
+        end_flow(w, e, DP_END_ACTIVE);
+    if (e->seen == 0)
         atl_counter_add(&w->counters.flows_created, 1);
     uint8_t timer = e->timer;
-    dp_flow_update(e, p);
-    if (e->timer != timer) {
-        /* The new deadline may be earlier than the slot in which the entry waits. */
-        enum dp_end_reason reason;
-        dp_wheel_disarm(&w->wheel, &w->table, e);
-        dp_wheel_arm(&w->wheel, &w->table, e, deadline(w, e, &reason));
-    }
+    dp_flow_update(&w->table, e, p);
+    if (ATL_UNLIKELY(e->timer != timer))
+        timer_changed(w, e, timer);
+    if (ATL_UNLIKELY(e->probation) && !dp_flow_on_probation(e))
+        dp_table_settle(&w->table, e, p->hash);
     return true;
 }
 
@@ -216,8 +231,6 @@ static bool decode(struct dp_worker *w, const struct dp_frame *frame, struct dp_
         return false;
     }
     packet->clock_ns = w->clock_ns;
-    packet->hash = dp_table_hash(&w->table, &packet->key);
-    dp_table_prefetch_buckets(&w->table, packet->hash);
     return true;
 }
 
@@ -232,7 +245,11 @@ static uint32_t fill_batch(struct dp_worker *w, uint32_t *ret_seen)
         uint32_t n = source->ops->burst(source, frames, DP_BURST - seen);
         if (n == 0)
             break;
+        for (uint32_t i = 0; i < n && i < PREFETCH_FRAMES; i++)
+            __builtin_prefetch(frames[i].data);
         for (uint32_t i = 0; i < n; i++) {
+            if (i + PREFETCH_FRAMES < n)
+                __builtin_prefetch(frames[i + PREFETCH_FRAMES].data);
             bytes += frames[i].wire;
             kept += decode(w, &frames[i], &w->batch[kept]);
         }
@@ -258,10 +275,12 @@ uint32_t dp_worker_poll(struct dp_worker *w)
     if (!w->source->file)
         advance_clock(w);
     uint32_t n = fill_batch(w, &seen);
+    dp_table_stage_hash(&w->table, w->batch, &w->lookup, n);
     for (uint32_t i = 0; i < n; i++)
-        dp_table_prefetch_entry(&w->table, w->batch[i].hash);
+        w->batch[i].hash = w->lookup.hash[i];
+    dp_table_stage_match(&w->table, w->batch, &w->lookup, n);
     for (uint32_t i = 0; i < n; i++)
-        processed += process(w, &w->batch[i]);
+        processed += process(w, i);
     atl_counter_add(&w->counters.processed_packets, processed);
     atl_counter_add(&w->counters.polls, 1);
     if (seen == 0)

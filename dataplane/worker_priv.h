@@ -40,6 +40,7 @@ struct dp_worker {
     atl_ns clock_ns;
     bool flushing;
     struct dp_packet batch[DP_BURST];
+    struct dp_lookup lookup;
     struct dp_wheel wheel;
 
     /* What other threads look at. */

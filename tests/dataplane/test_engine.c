@@ -435,6 +435,7 @@ static void config_names_the_field(void **state)
     REFUSES(workers, 0)
     REFUSES(workers, 2)
     REFUSES(flows_max, 1023)
+    REFUSES(detail_flows, 4097)
     REFUSES(ring_records, 1000)
     REFUSES(timeout_idle_ns, 0)
     REFUSES(timeout_closed_ns, UINT64_MAX)
@@ -442,8 +443,9 @@ static void config_names_the_field(void **state)
     cfg.pace = true;
     cfg.pace_speed = NAN;
     assert_int_equal(dp_config_check(&cfg, &err), -EINVAL);
-    assert_true(dp_config_memory_bytes(&good) > 4096 * 320);
-    assert_true(dp_config_memory_bytes(&good) < 4096 * 400 + (6 << 20) + (1 << 19));
+    assert_true(dp_config_memory_bytes(&good) > 4096 * 244 + 16384 * sizeof(struct dp_flow));
+    assert_true(dp_config_memory_bytes(&good) <
+                4096 * 256 + 16384 * sizeof(struct dp_flow) + (1 << 19));
 }
 
 int main(void)

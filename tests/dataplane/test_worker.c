@@ -497,63 +497,6 @@ static void a_flood_evicts_floods_in_constant_memory(void **state)
     tear_down(NULL);
 }
 
-/* --- the table by itself --- */
-
-static void keys_with_one_hash_stay_apart(void **state)
-{
-    (void)state;
-    struct dp_table t;
-    struct atl_hash_key key = {1, 2};
-    assert_int_equal(dp_table_init(&t, 1024, &key), 0);
-    struct dp_key keys[2 * DP_BUCKET_WAYS + 1] = {0};
-    const uint64_t hash = 0x123456789abcdef0;
-    for (unsigned i = 0; i < ATL_ARRAY_LEN(keys); i++) {
-        keys[i].port[0] = (uint16_t)i;
-        assert_null(dp_table_find(&t, &keys[i], hash));
-        struct dp_entry *e = dp_table_insert(&t, &keys[i], hash);
-        if (i == 2 * DP_BUCKET_WAYS) {
-            assert_null(e);
-            break;
-        }
-        assert_non_null(e);
-        e->touched_ns = 1000 - i;
-        e->dirs[0].packets = 2;
-    }
-    for (unsigned i = 0; i < 2 * DP_BUCKET_WAYS; i++)
-        assert_int_equal(dp_table_find(&t, &keys[i], hash)->key.port[0], i);
-
-    /* The oldest goes, but one on probation goes before it. */
-    struct dp_entry *victim = dp_table_victim(&t, hash);
-    assert_int_equal(victim->key.port[0], 2 * DP_BUCKET_WAYS - 1);
-    dp_table_find(&t, &keys[3], hash)->dirs[0].packets = 1;
-    victim = dp_table_victim(&t, hash);
-    assert_int_equal(victim->key.port[0], 3);
-    dp_table_remove(&t, victim);
-    assert_null(dp_table_find(&t, &keys[3], hash));
-    assert_non_null(dp_table_insert(&t, &keys[2 * DP_BUCKET_WAYS], hash));
-    assert_int_equal(t.live, 2 * DP_BUCKET_WAYS);
-    dp_table_finish(&t);
-}
-
-static void the_pool_fills_to_the_last_entry(void **state)
-{
-    (void)state;
-    struct dp_table t;
-    struct atl_hash_key hash_key;
-    atl_hash_key_init(&hash_key);
-    assert_int_equal(dp_table_init(&t, 100000, &hash_key), 0);
-    struct dp_key key = {0};
-    uint32_t full = 0;
-    for (uint32_t i = 0; i < 100000; i++) {
-        key.tunnel_id = i;
-        full += dp_table_insert(&t, &key, dp_table_hash(&t, &key)) == NULL;
-    }
-    /* At ¾ load two choices of eight ways hardly ever collide. */
-    assert_true(full <= 10);
-    assert_int_equal(t.live, 100000 - full);
-    dp_table_finish(&t);
-}
-
 int main(void)
 {
     if (atl_base_init() < 0)
@@ -573,8 +516,6 @@ int main(void)
         WITH_BENCH(a_leap_of_the_clock_ends_flows_but_nothing_hangs),
         cmocka_unit_test(bursts_do_not_change_records),
         cmocka_unit_test(a_flood_evicts_floods_in_constant_memory),
-        cmocka_unit_test(keys_with_one_hash_stay_apart),
-        cmocka_unit_test(the_pool_fills_to_the_last_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow_entry: a live flow in 244 bytes.
+ *
+ * Three cache lines are hot: the flow, and one for each direction. A packet touches its bucket, the
+ * flow's line and its direction's line. What changes rarely lies in an array of its own (dp_cold):
+ * the upper halves of IPv6 addresses (so an IPv6 packet touches a fourth line), wheel links, rare
+ * flags.
+ *
+ * Fields are as narrow as a record can fill them. Before one of them could run over the flow is cut
+ * into a next record (dp_flow_is_full), so the sums are exact, not saturated: 2^24 − 1 packets,
+ * 2^39 bytes, 2^31 header bytes a direction and record.
+ */
+#ifndef DP_FLOW_ENTRY_PRIV_H
+#define DP_FLOW_ENTRY_PRIV_H
+
+#include "dataplane/packet_priv.h"
+
+/** Which timeout an entry waits for. TCP moves from HALF_OPEN to IDLE (established) to CLOSED. */
+enum dp_timer { DP_TIMER_IDLE, DP_TIMER_UDP, DP_TIMER_HALF_OPEN, DP_TIMER_CLOSED, DP_TIMERS };
+
+/** Of one direction; by endpoint of the key. Moments are the low 48 bits of a wall time. */
+struct dp_hot_dir {
+    uint64_t bytes : 40, packets : 24;
+    uint32_t overhead_bytes; /* bytes − payload bytes */
+    uint32_t header_bytes;
+    uint64_t last : 48, psh : 16;
+    uint64_t first : 48, ack : 16;
+    uint64_t size_sq : 56, ttl_min : 8; /* 2^24 packets of 64 KB fill 56 bits; then it saturates */
+    uint64_t iat_sq_us2;
+    uint32_t iat_min_us, iat_max_us;
+    uint32_t payload_packets : 24, ttl_max : 8;
+    uint16_t size_min, size_max; /* dp_size_pack */
+};
+
+static_assert(sizeof(struct dp_hot_dir) == ATL_CACHE_LINE_BYTES, "one line");
+
+struct dp_entry {
+    _Alignas(ATL_CACHE_LINE_BYTES) uint32_t addr_low[2]; /* last four bytes, as they lie */
+    uint16_t port[2];
+    uint16_t vlan[2];
+    uint32_t tunnel_id;
+    uint8_t proto;
+    uint8_t tunnel;
+    uint16_t detail_count; /* packets noted in the detail pool */
+    uint64_t iat_sq_us2;   /* both directions as one sequence */
+    uint32_t iat_min_us, iat_max_us;
+    atl_ns born_ns;                    /* clock at the first packet of this record */
+    uint64_t touched : 48,             /* clock at the last packet, counted from born_ns */
+        seen : 2,                      /* packets of this record: 0, 1, more */
+        timer : 2,                     /* enum dp_timer */
+        initiator : 1,                 /* endpoint of the key */
+        fins : 2,                      /* bit n: endpoint n sent FIN */
+        syn_seen : 1,                  /* the initiator is known from a handshake */
+        mid_stream : 1, reordered : 1, /* as in struct dp_flow */
+        used : 1, v6 : 1,              /* v6: the upper address bytes are in the cold part */
+        probation : 1,                 /* first in line for eviction */
+        detail : 1;                    /* owns a slot of the detail pool */
+    atl_ns last_ns;                    /* wall time of the last packet */
+    struct dp_hot_dir dirs[2];
+};
+
+static_assert(sizeof(struct dp_entry) == 3 * ATL_CACHE_LINE_BYTES, "three lines");
+
+/** Flags that few packets carry; saturating. */
+struct dp_rare_flags {
+    uint16_t syn, rst;
+    uint8_t fin, urg, ece, cwr;
+};
+
+struct dp_cold {
+    uint8_t addr_high[2][12];
+    uint32_t next, prev; /* of the wheel slot, or next free entry */
+    struct dp_rare_flags rare[2];
+    union {
+        uint16_t window[2]; /* TCP */
+        struct {
+            uint8_t type, code;
+        } icmp;
+    };
+};
+
+static_assert(sizeof(struct dp_cold) == 52, "with an entry and its share of a bucket ≤ 256 bytes");
+
+/** Exact below 61,440 bytes, rounded down to a multiple of 256 above, at most 1,109,760. */
+static inline uint16_t dp_size_pack(uint32_t size)
+{
+    if (ATL_LIKELY(size < 0xf000))
+        return (uint16_t)size;
+    uint32_t steps = (size - 0xf000) / 256;
+    return (uint16_t)(0xf000 + (steps < 0xfff ? steps : 0xfff));
+}
+
+static inline uint32_t dp_size_unpack(uint16_t packed)
+{
+    return packed < 0xf000 ? packed : 0xf000 + (packed - 0xf000U) * 256;
+}
+
+#define DP_MOMENT_MASK ((UINT64_C(1) << 48) - 1)
+
+static inline atl_ns dp_entry_touched_ns(const struct dp_entry *e)
+{
+    return e->born_ns + e->touched;
+}
+
+#endif

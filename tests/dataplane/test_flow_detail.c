@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a flow holds beyond its sums, and where its narrow fields end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dataplane/flow_update_priv.h"
+
+#define S ATL_NS_PER_S
+
+static struct dp_packet tcp_packet(uint8_t from, uint8_t flags, uint32_t payload, atl_ns at)
+{
+    struct dp_packet p = {
+        .key = {.proto = DP_PROTO_TCP, .port = {50000, 80}},
+        .ts_ns = at,
+        .clock_ns = at,
+        .bytes = 40 + payload,
+        .payload_bytes = payload,
+        .header_bytes = 20,
+        .from = from,
+        .tcp_flags = flags,
+        .ttl = 64,
+    };
+    memset(p.key.addr, 0x20, sizeof(p.key.addr));
+    return p;
+}
+
+static struct dp_table make_table(uint32_t details)
+{
+    struct dp_table t;
+    const struct atl_hash_key key = {1, 2};
+    assert_int_equal(dp_table_init(&t, 1024, details, &key), 0);
+    return t;
+}
+
+static struct dp_entry *open_flow(struct dp_table *t, const struct dp_packet *p)
+{
+    struct dp_entry *e = dp_table_insert(t, &p->key, dp_table_hash(t, &p->key));
+    dp_flow_begin(t, e, p);
+    return e;
+}
+
+static void the_first_sixteen_packets_are_noted(void **state)
+{
+    (void)state;
+    struct dp_table t = make_table(1);
+    struct dp_packet p = tcp_packet(1, 2, 0, 100 * S);
+    struct dp_entry *e = open_flow(&t, &p);
+    for (unsigned i = 0; i < 20; i++) {
+        p = tcp_packet(i % 2 == 0, i == 0 ? 2 : 16, i * 100, 100 * S + i * 7 * ATL_NS_PER_US);
+        dp_flow_update(&t, e, &p);
+    }
+    struct dp_flow flow;
+    dp_flow_record(&t, e, DP_END_IDLE, &flow);
+    assert_int_equal(flow.first_count, 16);
+    for (unsigned i = 0; i < 16; i++) {
+        assert_int_equal(flow.first[i].size, 40 + i * 100);
+        assert_int_equal(flow.first[i].gap_us, i == 0 ? 0 : 7);
+        assert_int_equal(flow.first[i].flags, i == 0 ? 2 : 16);
+        assert_int_equal(flow.first[i].backward, i % 2);
+    }
+    /* The next record of this flow has none, and its slot is free for another flow. */
+    assert_int_equal(t.detail_left, 0);
+    dp_flow_restart(&t, e);
+    assert_int_equal(t.detail_left, 1);
+    p = tcp_packet(0, 16, 1, 101 * S);
+    dp_flow_update(&t, e, &p);
+    dp_flow_record(&t, e, DP_END_IDLE, &flow);
+    assert_int_equal(flow.first_count, 0);
+    dp_table_finish(&t);
+}
+
+static void details_end_with_their_pool(void **state)
+{
+    (void)state;
+    struct dp_table t = make_table(2);
+    struct dp_entry *e[3];
+    struct dp_flow flow;
+    for (unsigned i = 0; i < 3; i++) {
+        struct dp_packet p = tcp_packet(0, 2, 0, 100 * S);
+        p.key.port[0] = (uint16_t)i;
+        e[i] = open_flow(&t, &p);
+        dp_flow_update(&t, e[i], &p);
+        dp_flow_record(&t, e[i], DP_END_IDLE, &flow);
+        assert_int_equal(flow.first_count, i < 2);
+    }
+    struct dp_packet p = tcp_packet(0, 2, 0, 100 * S);
+    p.key.port[0] = 0;
+    dp_table_remove(&t, e[0], dp_table_hash(&t, &p.key));
+    assert_int_equal(t.detail_left, 1);
+    p.key.port[0] = 2;
+    dp_table_remove(&t, e[2], dp_table_hash(&t, &p.key));
+    assert_int_equal(t.detail_left, 1);
+    dp_table_finish(&t);
+}
+
+/* Whatever is about to run over says so one packet before. */
+static void a_full_record_says_so(void **state)
+{
+    (void)state;
+    struct dp_table t = make_table(0);
+    struct dp_packet p = tcp_packet(0, 16, 1000, 100 * S);
+    struct dp_entry *e = open_flow(&t, &p);
+    dp_flow_update(&t, e, &p);
+    assert_false(dp_flow_is_full(e, &p));
+
+    e->dirs[0].packets = (1U << 24) - 2;
+    assert_false(dp_flow_is_full(e, &p));
+    dp_flow_update(&t, e, &p);
+    assert_int_equal(e->dirs[0].packets, (1U << 24) - 1);
+    assert_true(dp_flow_is_full(e, &p));
+
+    dp_flow_restart(&t, e);
+    p.bytes = UINT32_MAX;
+    uint64_t sum = 0;
+    for (; !dp_flow_is_full(e, &p); sum += p.bytes)
+        dp_flow_update(&t, e, &p);
+    assert_true(sum >= UINT64_C(1) << 31);
+    struct dp_flow flow;
+    dp_flow_record(&t, e, DP_END_ACTIVE, &flow);
+    assert_int_equal(flow.fwd.bytes, sum);
+
+    /* Two days later on a clock that was set: a record of its own. */
+    dp_flow_restart(&t, e);
+    p = tcp_packet(0, 16, 10, 1000 * S);
+    dp_flow_update(&t, e, &p);
+    p.ts_ns += 10 * S;
+    assert_false(dp_flow_is_full(e, &p));
+    p.ts_ns += 172800 * S;
+    assert_true(dp_flow_is_full(e, &p));
+    dp_table_finish(&t);
+}
+
+static void moments_keep_every_nanosecond(void **state)
+{
+    (void)state;
+    struct dp_table t = make_table(0);
+    const atl_ns start = 1700000000123456789;
+    struct dp_packet p = tcp_packet(0, 2, 0, start);
+    struct dp_entry *e = open_flow(&t, &p);
+    dp_flow_update(&t, e, &p);
+    p = tcp_packet(1, 18, 0, start + 86399999999999);
+    dp_flow_update(&t, e, &p);
+    p = tcp_packet(1, 16, 0, start + 100000000000001);
+    dp_flow_update(&t, e, &p);
+    struct dp_flow flow;
+    dp_flow_record(&t, e, DP_END_IDLE, &flow);
+    assert_int_equal(flow.first_ns, start);
+    assert_int_equal(flow.fwd.last_ns, start);
+    assert_int_equal(flow.bwd.first_ns, start + 86399999999999);
+    assert_int_equal(flow.last_ns, start + 100000000000001);
+    assert_int_equal(flow.bwd.last_ns, flow.last_ns);
+    dp_table_finish(&t);
+}
+
+static void squares_saturate(void **state)
+{
+    (void)state;
+    struct dp_table t = make_table(0);
+    struct dp_packet p = tcp_packet(0, 2, 0, 100 * S);
+    struct dp_entry *e = open_flow(&t, &p);
+    p.bytes = UINT32_MAX;
+    dp_flow_update(&t, e, &p);
+    struct dp_flow flow;
+    dp_flow_record(&t, e, DP_END_IDLE, &flow);
+    assert_int_equal(flow.fwd.size_sq, (UINT64_C(1) << 56) - 1);
+    assert_int_equal(flow.fwd.flags[DP_SYN], 1);
+    dp_table_finish(&t);
+}
+
+static void flags_saturate_each_at_its_width(void **state)
+{
+    (void)state;
+    struct dp_table t = make_table(0);
+    /* SYN+ACK: sent by the responder. */
+    struct dp_packet p = tcp_packet(0, 0xff, 0, 100 * S);
+    struct dp_entry *e = open_flow(&t, &p);
+    for (unsigned i = 0; i < 70000; i++)
+        dp_flow_update(&t, e, &p);
+    struct dp_flow flow;
+    dp_flow_record(&t, e, DP_END_IDLE, &flow);
+    assert_int_equal(flow.bwd.packets, 70000);
+    const uint16_t expected[DP_TCP_FLAGS] = {
+        [DP_FIN] = 255,   [DP_SYN] = 65535, [DP_RST] = 65535, [DP_PSH] = 65535,
+        [DP_ACK] = 65535, [DP_URG] = 255,   [DP_ECE] = 255,   [DP_CWR] = 255};
+    assert_memory_equal(flow.bwd.flags, expected, sizeof(expected));
+    dp_table_finish(&t);
+}
+
+int main(void)
+{
+    if (atl_base_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_sixteen_packets_are_noted),
+        cmocka_unit_test(details_end_with_their_pool),
+        cmocka_unit_test(a_full_record_says_so),
+        cmocka_unit_test(moments_keep_every_nanosecond),
+        cmocka_unit_test(squares_saturate),
+        cmocka_unit_test(flags_saturate_each_at_its_width),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
