@@ -96,6 +96,12 @@ static inline uint32_t dp_size_unpack(uint16_t packed)
     return packed < 0xf000 ? packed : 0xf000 + (packed - 0xf000U) * 256;
 }
 
+/*
+ * Inlined before anything is judged: GCC 12 takes a function that does nothing but prefetch for one
+ * without effects, and drops the calls.
+ */
+#define DP_PREFETCHER static inline __attribute__((always_inline)) void
+
 #define DP_MOMENT_MASK ((UINT64_C(1) << 48) - 1)
 
 static inline atl_ns dp_entry_touched_ns(const struct dp_entry *e)

@@ -352,8 +352,8 @@ void dp_table_stage_hash(const struct dp_table *t, const struct dp_packet *packe
 }
 
 /* Ask for the flow's line and the sender's: all that most packets change. */
-static inline void prefetch_entry(const struct dp_table *t, const struct dp_bucket *b,
-                                  unsigned ways, const struct dp_packet *p)
+DP_PREFETCHER prefetch_entry(const struct dp_table *t, const struct dp_bucket *b, unsigned ways,
+                             const struct dp_packet *p)
 {
     uint32_t number = b->ref[__builtin_ctz(ways)];
     const struct dp_entry *e = &t->entries[number];

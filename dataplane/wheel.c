@@ -46,7 +46,7 @@ void dp_wheel_disarm(struct dp_wheel *w, struct dp_table *t, struct dp_entry *e)
 }
 
 /* The one after this: by the time it is asked for, it has arrived. */
-static void prefetch(const struct dp_table *t, uint32_t number)
+DP_PREFETCHER prefetch(const struct dp_table *t, uint32_t number)
 {
     if (number == DP_NO_ENTRY)
         return;

@@ -269,12 +269,9 @@ static void advance_clock(struct dp_worker *w)
         w->clock_ns = now_ns;
 }
 
-uint32_t dp_worker_poll(struct dp_worker *w)
+uint32_t dp_worker_process(struct dp_worker *w, uint32_t n)
 {
-    uint32_t seen, processed = 0;
-    if (!w->source->file)
-        advance_clock(w);
-    uint32_t n = fill_batch(w, &seen);
+    uint32_t processed = 0;
     dp_table_stage_hash(&w->table, w->batch, &w->lookup, n);
     for (uint32_t i = 0; i < n; i++)
         w->batch[i].hash = w->lookup.hash[i];
@@ -282,6 +279,16 @@ uint32_t dp_worker_poll(struct dp_worker *w)
     for (uint32_t i = 0; i < n; i++)
         processed += process(w, i);
     atl_counter_add(&w->counters.processed_packets, processed);
+    return processed;
+}
+
+uint32_t dp_worker_poll(struct dp_worker *w)
+{
+    uint32_t seen;
+    if (!w->source->file)
+        advance_clock(w);
+    uint32_t n = fill_batch(w, &seen);
+    dp_worker_process(w, n);
     atl_counter_add(&w->counters.polls, 1);
     if (seen == 0)
         atl_counter_add(&w->counters.polls_empty, 1);
