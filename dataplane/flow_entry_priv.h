@@ -42,8 +42,9 @@ struct dp_entry {
     uint32_t tunnel_id;
     uint8_t proto;
     uint8_t tunnel;
-    uint16_t detail_count; /* packets noted in the detail pool */
-    uint64_t iat_sq_us2;   /* both directions as one sequence */
+    uint8_t detail_count; /* packets noted in the detail pool */
+    uint8_t spare;
+    uint64_t iat_sq_us2; /* both directions as one sequence */
     uint32_t iat_min_us, iat_max_us;
     atl_ns born_ns;                    /* clock at the first packet of this record */
     uint64_t touched : 48,             /* clock at the last packet, counted from born_ns */

@@ -14,16 +14,22 @@ static inline const struct dp_key *key_at(const struct dp_key *keys, size_t stri
     return (const struct dp_key *)((const char *)keys + i * stride);
 }
 
+static inline uint64_t *result_at(uint64_t *hashes, size_t stride, uint32_t i)
+{
+    return (uint64_t *)((char *)hashes + i * stride);
+}
+
 static bool always(void)
 {
     return true;
 }
 
-static void hash_sip(const struct dp_hash *h, const struct dp_key *keys, size_t stride,
-                     uint64_t *ret_hashes, uint32_t n)
+static void hash_sip(const struct dp_hash *h, const struct dp_key *keys, uint64_t *ret_hashes,
+                     size_t stride, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        ret_hashes[i] = atl_hash(&h->key, key_at(keys, stride, i), sizeof(*keys));
+        *result_at(ret_hashes, stride, i) =
+            atl_hash(&h->key, key_at(keys, stride, i), sizeof(*keys));
 }
 
 #if defined(__x86_64__)
@@ -36,7 +42,7 @@ static bool has_aesni(void)
 /* Each block starts from a round key of its own, so that equal blocks do not cancel. */
 __attribute__((target("aes,sse4.1"))) static void hash_aesni(const struct dp_hash *h,
                                                              const struct dp_key *keys,
-                                                             size_t stride, uint64_t *ret_hashes,
+                                                             uint64_t *ret_hashes, size_t stride,
                                                              uint32_t n)
 {
     const __m128i *r = (const __m128i *)h->rounds;
@@ -53,7 +59,7 @@ __attribute__((target("aes,sse4.1"))) static void hash_aesni(const struct dp_has
         a = _mm_xor_si128(_mm_xor_si128(a, b), c);
         for (int round = 6; round < 9; round++)
             a = _mm_aesenc_si128(a, r[round]);
-        ret_hashes[i] = (uint64_t)_mm_cvtsi128_si64(a);
+        *result_at(ret_hashes, stride, i) = (uint64_t)_mm_cvtsi128_si64(a);
     }
 }
 
@@ -75,7 +81,7 @@ __attribute__((target("+crypto"))) static inline uint8x16_t arm_round(uint8x16_t
 
 __attribute__((target("+crypto"))) static void hash_arm_aes(const struct dp_hash *h,
                                                             const struct dp_key *keys,
-                                                            size_t stride, uint64_t *ret_hashes,
+                                                            uint64_t *ret_hashes, size_t stride,
                                                             uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -91,7 +97,7 @@ __attribute__((target("+crypto"))) static void hash_arm_aes(const struct dp_hash
         a = veorq_u8(veorq_u8(a, b), c);
         for (int round = 6; round < 9; round++)
             a = arm_round(a, h->rounds[round]);
-        ret_hashes[i] = vgetq_lane_u64(vreinterpretq_u64_u8(a), 0);
+        *result_at(ret_hashes, stride, i) = vgetq_lane_u64(vreinterpretq_u64_u8(a), 0);
     }
 }
 

@@ -19,9 +19,9 @@ enum { DP_HASH_BLOCKS = 3, DP_HASH_ROUNDS = 6 };
 
 struct dp_hash;
 
-/** Hash n keys that lie stride bytes apart. */
-typedef void (*dp_hash_kernel)(const struct dp_hash *h, const struct dp_key *keys, size_t stride,
-                               uint64_t *ret_hashes, uint32_t n);
+/** Hash n keys; keys lie stride bytes apart, and so do the results. */
+typedef void (*dp_hash_kernel)(const struct dp_hash *h, const struct dp_key *keys,
+                               uint64_t *ret_hashes, size_t stride, uint32_t n);
 
 struct dp_hash {
     _Alignas(16) uint8_t rounds[DP_HASH_BLOCKS + DP_HASH_ROUNDS][16]; /* secret */
@@ -48,7 +48,7 @@ void dp_hash_init(struct dp_hash *h, const struct atl_hash_key *key,
 static inline uint64_t dp_hash_one(const struct dp_hash *h, const struct dp_key *key)
 {
     uint64_t hash;
-    h->burst(h, key, 0, &hash, 1);
+    h->burst(h, key, &hash, 0, 1);
     return hash;
 }
 

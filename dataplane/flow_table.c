@@ -340,13 +340,17 @@ struct dp_entry *dp_table_victim(const struct dp_table *t, uint64_t hash)
 
 /* --- stages --- */
 
-void dp_table_stage_hash(const struct dp_table *t, const struct dp_packet *packets,
-                         struct dp_lookup *l, uint32_t n)
+void dp_table_hash_packets(const struct dp_table *t, struct dp_packet *packets, uint32_t n)
 {
-    t->hash.burst(&t->hash, &packets[0].key, sizeof(packets[0]), l->hash, n);
+    t->hash.burst(&t->hash, &packets[0].key, &packets[0].hash, sizeof(packets[0]), n);
+}
+
+void dp_table_stage_buckets(const struct dp_table *t, const struct dp_packet *packets,
+                            struct dp_lookup *l, uint32_t n)
+{
     for (uint32_t i = 0; i < n; i++) {
-        l->bucket[i] = first_bucket(t, l->hash[i]);
-        l->tag[i] = tag_of(l->hash[i]);
+        l->bucket[i] = first_bucket(t, packets[i].hash);
+        l->tag[i] = tag_of(packets[i].hash);
         __builtin_prefetch(&t->buckets[l->bucket[i]]);
     }
 }
@@ -377,7 +381,7 @@ void dp_table_stage_match(const struct dp_table *t, const struct dp_packet *pack
         }
         number[missing] = i;
         tag[missing] = l->tag[i];
-        bucket[missing] = second_bucket(t, l->hash[i]);
+        bucket[missing] = second_bucket(t, packets[i].hash);
         __builtin_prefetch(&t->buckets[bucket[missing]]);
         missing++;
     }
@@ -391,19 +395,19 @@ void dp_table_stage_match(const struct dp_table *t, const struct dp_packet *pack
     }
 }
 
-struct dp_entry *dp_table_stage_find(const struct dp_table *t, const struct dp_key *key,
+struct dp_entry *dp_table_stage_find(const struct dp_table *t, const struct dp_packet *p,
                                      const struct dp_lookup *l, uint32_t i)
 {
     const struct dp_bucket *b = &t->buckets[l->bucket[i]];
     /* A candidate that was removed meanwhile does not compare equal; one that was reused does only
      * if it is this very flow. */
-    struct dp_entry *e = pick(t, b, l->ways[i], key, is_v6(key));
+    struct dp_entry *e = pick(t, b, l->ways[i], &p->key, is_v6(&p->key));
     if (e != NULL)
         return e;
     /* Nothing changed, and no tag was found in either bucket: then the flow is not there. */
     if (l->ways[i] == 0 && l->changes == t->changes)
         return NULL;
-    return dp_table_find(t, key, l->hash[i]);
+    return dp_table_find(t, &p->key, p->hash);
 }
 
 /* --- details --- */

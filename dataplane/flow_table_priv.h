@@ -28,7 +28,6 @@ static_assert(sizeof(struct dp_detail) == 128, "≤ 448 bytes a flow with its fi
 
 /** What the table knows of a burst of packets between its stages. */
 struct dp_lookup {
-    uint64_t hash[DP_LOOKUP_MAX];
     uint32_t bucket[DP_LOOKUP_MAX];
     uint16_t tag[DP_LOOKUP_MAX];
     uint16_t ways[DP_LOOKUP_MAX]; /* candidates in bucket */
@@ -97,14 +96,16 @@ ATL_HOT void dp_table_remove(struct dp_table *t, struct dp_entry *e, uint64_t ha
 
 /* --- a burst in stages: between them the memory that the next one needs is on its way --- */
 
-/** Hash the keys of n ≤ DP_LOOKUP_MAX packets and ask for their buckets. */
-ATL_HOT void dp_table_stage_hash(const struct dp_table *t, const struct dp_packet *packets,
-                                 struct dp_lookup *l, uint32_t n);
+/** Set the hash of each packet: the same on every worker of an engine. */
+ATL_HOT void dp_table_hash_packets(const struct dp_table *t, struct dp_packet *packets, uint32_t n);
+/** Ask for the buckets of n ≤ DP_LOOKUP_MAX packets, whose hashes are set. */
+ATL_HOT void dp_table_stage_buckets(const struct dp_table *t, const struct dp_packet *packets,
+                                    struct dp_lookup *l, uint32_t n);
 /** Pick candidates by tag and ask for their entries. */
 ATL_HOT void dp_table_stage_match(const struct dp_table *t, const struct dp_packet *packets,
                                   struct dp_lookup *l, uint32_t n);
 /** dp_table_find for packet i of the burst; the table may have changed since it was staged. */
-ATL_HOT struct dp_entry *dp_table_stage_find(const struct dp_table *t, const struct dp_key *key,
+ATL_HOT struct dp_entry *dp_table_stage_find(const struct dp_table *t, const struct dp_packet *p,
                                              const struct dp_lookup *l, uint32_t i);
 
 /* --- the first packets of a flow, if wanted --- */

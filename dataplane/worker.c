@@ -197,7 +197,7 @@ static void timer_changed(struct dp_worker *w, struct dp_entry *e, uint8_t befor
 static bool process(struct dp_worker *w, uint32_t i)
 {
     const struct dp_packet *p = &w->batch[i];
-    struct dp_entry *e = dp_table_stage_find(&w->table, &p->key, &w->lookup, i);
+    struct dp_entry *e = dp_table_stage_find(&w->table, p, &w->lookup, i);
     if (e != NULL)
         e = still_open(w, e, p);
     if (e == NULL)
@@ -272,9 +272,7 @@ static void advance_clock(struct dp_worker *w)
 uint32_t dp_worker_process(struct dp_worker *w, uint32_t n)
 {
     uint32_t processed = 0;
-    dp_table_stage_hash(&w->table, w->batch, &w->lookup, n);
-    for (uint32_t i = 0; i < n; i++)
-        w->batch[i].hash = w->lookup.hash[i];
+    dp_table_stage_buckets(&w->table, w->batch, &w->lookup, n);
     dp_table_stage_match(&w->table, w->batch, &w->lookup, n);
     for (uint32_t i = 0; i < n; i++)
         processed += process(w, i);
@@ -288,6 +286,7 @@ uint32_t dp_worker_poll(struct dp_worker *w)
     if (!w->source->file)
         advance_clock(w);
     uint32_t n = fill_batch(w, &seen);
+    dp_table_hash_packets(&w->table, w->batch, n);
     dp_worker_process(w, n);
     atl_counter_add(&w->counters.polls, 1);
     if (seen == 0)

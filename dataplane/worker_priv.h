@@ -60,7 +60,8 @@ void dp_worker_finish(struct dp_worker *w); /* zeroed and half-built are fine */
 
 /** Read and process one burst, then end what has expired. @return packets and records handled */
 ATL_HOT uint32_t dp_worker_poll(struct dp_worker *w);
-/** The flow stage of a poll: add the first n packets of batch. @return how many joined a flow */
+/** The flow stage of a poll: add the first n packets of batch, whose
+ * hashes are set. @return how many joined a flow */
 ATL_HOT uint32_t dp_worker_process(struct dp_worker *w, uint32_t n);
 /** End some more of the living flows. @return true when none is left */
 bool dp_worker_flush(struct dp_worker *w);

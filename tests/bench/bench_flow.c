@@ -25,18 +25,31 @@ struct bench {
     struct dp_packet *packets; /* the same, decoded */
     uint32_t at;
     uint64_t looked_up;
+    bool collide;
 };
 
 /* --- frames --- */
 
-static void write_frame(uint8_t *f, uint32_t flow, bool back)
+/*
+ * The i-th of 2^20 addresses whose CRC-32C ends in twelve zero bits: what a sender can prepare
+ * against a table that hashes with a CRC, whatever its secret seed, for a CRC is linear. Found by
+ * running the register backwards.
+ */
+static uint32_t colliding(uint32_t i)
+{
+    uint32_t crc = i << 12;
+    for (int bit = 0; bit < 32; bit++)
+        crc = crc >> 31 != 0 ? (crc ^ 0x82f63b78) << 1 | 1 : crc << 1;
+    return ~crc;
+}
+
+static void write_frame(uint8_t *f, uint32_t client, bool back)
 {
     static const uint8_t header[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 50};
     memset(f, 0, FRAME_BYTES);
     memcpy(f, header, sizeof(header));
     f[22] = 64;
     f[23] = DP_PROTO_UDP;
-    uint32_t client = flow * 2654435761U;
     uint8_t ends[2][4] = {
         {(uint8_t)(client >> 24), (uint8_t)(client >> 16), (uint8_t)(client >> 8), (uint8_t)client},
         {10, 0, 0, 1}};
@@ -46,6 +59,11 @@ static void write_frame(uint8_t *f, uint32_t flow, bool back)
     memcpy(f + 34, ports[back], 2);
     memcpy(f + 36, ports[!back], 2);
     f[39] = 30;
+}
+
+static uint32_t client_of(const struct bench *b, uint32_t flow)
+{
+    return b->collide ? colliding(flow) : flow * 2654435761U;
 }
 
 static uint32_t bench_burst(struct dp_source *source, struct dp_frame *frames, uint32_t n)
@@ -94,7 +112,8 @@ static void fill_frames(struct bench *b, uint32_t flows, bool zipf)
     for (uint32_t i = 0; i < PACKETS; i++) {
         uint32_t flow = sums != NULL ? pick_zipf(sums, flows, atl_rng_unit(&rng) * sum)
                                      : (uint32_t)atl_rng_below(&rng, flows);
-        write_frame(b->frames + (size_t)i * FRAME_BYTES, flow, atl_rng_below(&rng, 2) == 1);
+        write_frame(b->frames + (size_t)i * FRAME_BYTES, client_of(b, flow),
+                    atl_rng_below(&rng, 2) == 1);
     }
     free(sums);
 }
@@ -116,6 +135,7 @@ static void run_flow_stage(void *arg)
     struct bench *b = arg;
     for (uint32_t i = 0; i < PACKETS; i += DP_BURST) {
         memcpy(b->worker->batch, b->packets + i, DP_BURST * sizeof(b->packets[0]));
+        dp_table_hash_packets(&b->worker->table, b->worker->batch, DP_BURST);
         dp_worker_process(b->worker, DP_BURST);
     }
 }
@@ -142,7 +162,7 @@ static void open_flows(struct bench *b, uint32_t flows)
 {
     for (uint32_t i = 0; i < flows; i += DP_BURST) {
         for (uint32_t k = 0; k < DP_BURST; k++)
-            write_frame(b->frames + (size_t)k * FRAME_BYTES, i + k, false);
+            write_frame(b->frames + (size_t)k * FRAME_BYTES, client_of(b, i + k), false);
         for (int turn = 0; turn < 2; turn++) {
             b->at = 0;
             dp_worker_poll(b->worker);
@@ -180,7 +200,7 @@ static void compare_rte_hash(struct bench *b, uint32_t flows, const char *law,
     for (uint32_t i = 0; i < flows; i++) {
         uint8_t frame[FRAME_BYTES];
         struct dp_packet p;
-        write_frame(frame, i, false);
+        write_frame(frame, client_of(b, i), false);
         struct dp_frame f = {frame, FRAME_BYTES, FRAME_BYTES, 1, start_ns};
         dp_decode_frame(b->worker->fragments, &f, &p);
         bench_rte_add(&p.key);
@@ -193,6 +213,15 @@ static void compare_rte_hash(struct bench *b, uint32_t flows, const char *law,
     printf("%-28s %8u %-8s %7.2f\n", "  flow stage / rte_hash", flows, law,
            ours.median_mpps / theirs.median_mpps);
     bench_rte_destroy();
+}
+
+static void tear_down(struct bench *b, uint32_t flows)
+{
+    if (b->worker->table.live != flows)
+        printf("only %u of %u flows are live: the figures are too good\n", b->worker->table.live,
+               flows);
+    dp_worker_finish(b->worker);
+    free(b->worker);
 }
 
 static int bench(struct bench *b, uint32_t flows)
@@ -211,11 +240,30 @@ static int bench(struct bench *b, uint32_t flows)
         print("decode + flow stage", flows, law, bench_measure(run_worker, b, PACKETS));
         compare_rte_hash(b, flows, law, stage);
     }
-    if (b->worker->table.live != flows)
-        printf("only %u of %u flows are live: the figures are too good\n", b->worker->table.live,
-               flows);
-    dp_worker_finish(b->worker);
-    free(b->worker);
+    tear_down(b, flows);
+    return 0;
+}
+
+/* Keys that would share 1 bucket in 4,096 under a CRC, beside keys that would not. */
+static int bench_colliding(struct bench *b)
+{
+    enum { FLOWS = 1 << 20 };
+    struct bench_figure figure[2];
+    for (int collide = 0; collide < 2; collide++) {
+        b->collide = collide;
+        if (set_up(b, FLOWS) < 0)
+            return 1;
+        open_flows(b, FLOWS);
+        fill_frames(b, FLOWS, false);
+        decode_frames(b);
+        figure[collide] = bench_measure(run_flow_stage, b, PACKETS);
+        print(collide ? "flow stage, colliding keys" : "flow stage, random keys", FLOWS, "uniform",
+              figure[collide]);
+        tear_down(b, FLOWS);
+    }
+    printf("%-28s %8u %-8s %7.2f\n", "  colliding / random", FLOWS, "uniform",
+           figure[1].median_mpps / figure[0].median_mpps);
+    b->collide = false;
     return 0;
 }
 
@@ -233,6 +281,7 @@ int main(int argc, char **argv)
     int r = 0;
     for (size_t i = 0; argc < 2 && i < ATL_ARRAY_LEN(usual); i++)
         r |= bench(&b, usual[i]);
+    r |= argc < 2 ? bench_colliding(&b) : 0;
     for (int i = 1; i < argc; i++)
         r |= bench(&b, (uint32_t)strtoul(argv[i], NULL, 10) / DP_BURST * DP_BURST);
     return r;

@@ -9,6 +9,7 @@
 
 #include "dataplane/flow_hash_priv.h"
 #include "dataplane/flow_match_priv.h"
+#include "dataplane/packet_priv.h"
 
 enum { KEYS = 64 };
 
@@ -128,11 +129,15 @@ static void a_burst_is_many_single_hashes(void **state)
             continue;
         struct dp_hash h = make_hash(usable_hash(c), 9);
         struct dp_key keys[KEYS];
-        uint64_t hashes[KEYS];
+        struct dp_packet packets[KEYS];
         fill_keys(keys, &rng);
-        h.burst(&h, keys, sizeof(keys[0]), hashes, KEYS);
         for (unsigned i = 0; i < KEYS; i++)
-            assert_int_equal(hashes[i], dp_hash_one(&h, &keys[i]));
+            packets[i] = (struct dp_packet){.key = keys[i], .ts_ns = 5};
+        h.burst(&h, &packets[0].key, &packets[0].hash, sizeof(packets[0]), KEYS);
+        for (unsigned i = 0; i < KEYS; i++) {
+            assert_int_equal(packets[i].hash, dp_hash_one(&h, &keys[i]));
+            assert_int_equal(packets[i].ts_ns, 5);
+        }
     }
 }
 

@@ -165,7 +165,7 @@ static void the_pool_fills_to_the_last_entry(void **state)
         struct dp_key key = v4_key(i);
         full += dp_table_insert(&t, &key, dp_table_hash(&t, &key)) == NULL;
     }
-    print_message("%u of %u found no room\n", full, FLOWS);
+    print_message("# %u of %u found no room\n", full, FLOWS);
     assert_true(full <= 10);
     assert_int_equal(t.live, FLOWS - full);
     dp_table_finish(&t);
@@ -187,16 +187,17 @@ static void a_staged_lookup_sees_the_present(void **state)
             if (i % 3 == 0)
                 packets[i].key.addr[0].bytes[0] = 0x20;
         }
-        dp_table_stage_hash(&t, packets, &l, DP_LOOKUP_MAX);
+        dp_table_hash_packets(&t, packets, DP_LOOKUP_MAX);
+        dp_table_stage_buckets(&t, packets, &l, DP_LOOKUP_MAX);
         dp_table_stage_match(&t, packets, &l, DP_LOOKUP_MAX);
         for (unsigned i = 0; i < DP_LOOKUP_MAX; i++) {
             const struct dp_key *key = &packets[i].key;
-            struct dp_entry *e = dp_table_stage_find(&t, key, &l, i);
+            struct dp_entry *e = dp_table_stage_find(&t, &packets[i], &l, i);
             assert_ptr_equal(e, dp_table_find(&t, key, dp_table_hash(&t, key)));
             if (e != NULL && atl_rng_below(&rng, 4) == 0)
                 remove_entry(&t, e);
             else if (e == NULL)
-                dp_table_insert(&t, key, l.hash[i]);
+                dp_table_insert(&t, key, packets[i].hash);
         }
     }
     assert_true(t.live > FLOWS / 2);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole engine on a DPDK port for a time. Usage: bench_port VDEV SECONDS
+ * Prints the packets that became part of a flow, in Mpps.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "dataplane/dataplane.h"
+
+static void drain(struct dp_engine *engine)
+{
+    const void *elems;
+    uint32_t n;
+    for (uint32_t i = 0; i < dp_engine_workers(engine); i++)
+        while ((n = atl_ring_peek(dp_engine_ring(engine, i), &elems)) > 0)
+            atl_ring_release(dp_engine_ring(engine, i), n);
+}
+
+int main(int argc, char **argv)
+{
+    struct dp_config cfg;
+    struct atl_error err = {""};
+    struct dp_engine *engine;
+    if (argc != 3 || atl_base_init() < 0)
+        return 2;
+    dp_config_default(&cfg);
+    cfg.backend = DP_BACKEND_DPDK;
+    cfg.device = argv[1];
+    static const char *const eal[] = {"--no-huge", "-m", "512", "--no-shconf", "--no-pci"};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(eal); i++)
+        cfg.eal_args[i] = eal[i];
+    if (dp_engine_create(&engine, &cfg, &err) < 0 || dp_engine_start(engine, &err) < 0) {
+        fprintf(stderr, "bench_port: %s\n", err.text);
+        return 1;
+    }
+    struct dp_counters before, after;
+    struct timespec nap = {.tv_nsec = 20000000};
+    atl_ns end_ns = atl_clock_mono_ns() + (atl_ns)strtoul(argv[2], NULL, 10) * ATL_NS_PER_S,
+           from_ns;
+    nanosleep(&nap, NULL);
+    dp_engine_counters(engine, &before);
+    for (from_ns = atl_clock_mono_ns(); atl_clock_mono_ns() < end_ns; nanosleep(&nap, NULL))
+        drain(engine);
+    dp_engine_counters(engine, &after);
+    double seconds = (double)(atl_clock_mono_ns() - from_ns) * 1e-9;
+    printf("%.2f Mpps\n",
+           (double)(after.processed_packets - before.processed_packets) / seconds / 1e6);
+    dp_engine_destroy(engine);
+    return 0;
+}
