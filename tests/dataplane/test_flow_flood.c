@@ -222,7 +222,7 @@ static void flood(uint8_t proto)
     uint64_t resident = 0, allocated = allocations;
     for (uint32_t sent = 0; sent < flood_packets;) {
         /* By now every slot of the ring has been used once. */
-        if (resident == 0 && sent > flood_packets / 4)
+        if (resident == 0 && b.records > 4096)
             resident = resident_pages();
         for (uint32_t i = 0; i < DP_BURST; i++, now += step_ns) {
             if (i % TALK_EVERY == 0) {
