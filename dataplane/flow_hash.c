@@ -103,7 +103,7 @@ __attribute__((target("+crypto"))) static void hash_arm_aes(const struct dp_hash
 
 #endif
 
-const struct dp_hash_choice dp_hash_choices[] = {
+static const struct dp_hash_choice choices[] = {
 #if defined(__x86_64__)
     {"aes-ni", has_aesni, hash_aesni},
 #elif defined(__aarch64__) && defined(__linux__)
@@ -112,7 +112,10 @@ const struct dp_hash_choice dp_hash_choices[] = {
     {"siphash-1-3", always, hash_sip},
 };
 
-const size_t dp_hash_choice_count = ATL_ARRAY_LEN(dp_hash_choices);
+const struct dp_hash_choice *dp_hash_choice(size_t i)
+{
+    return i < ATL_ARRAY_LEN(choices) ? &choices[i] : NULL;
+}
 
 /* All round keys come from the one secret, through SipHash in counter mode. */
 static void expand(struct dp_hash *h)
@@ -130,8 +133,8 @@ void dp_hash_init(struct dp_hash *h, const struct atl_hash_key *key,
                   const struct dp_hash_choice *choice)
 {
     for (size_t i = 0; choice == NULL; i++)
-        if (dp_hash_choices[i].usable())
-            choice = &dp_hash_choices[i];
+        if (choices[i].usable())
+            choice = &choices[i];
     *h = (struct dp_hash){.key = *key, .burst = choice->burst, .name = choice->name};
     expand(h);
 }

@@ -37,9 +37,8 @@ struct dp_hash_choice {
     dp_hash_kernel burst;
 };
 
-/** Best first; the last is always usable. */
-extern const struct dp_hash_choice dp_hash_choices[];
-extern const size_t dp_hash_choice_count;
+/** Best first; the last is plain C and always usable. NULL beyond it. */
+const struct dp_hash_choice *dp_hash_choice(size_t i);
 
 /** @param choice  NULL: the best that this processor can do */
 void dp_hash_init(struct dp_hash *h, const struct atl_hash_key *key,

@@ -75,7 +75,7 @@ static void match_neon(const struct dp_bucket *buckets, const uint32_t *bucket, 
 
 #endif
 
-const struct dp_match_choice dp_match_choices[] = {
+static const struct dp_match_choice choices[] = {
 #if defined(__x86_64__)
     {"avx2", has_avx2, match_avx2},
     {"sse2", always, match_sse2},
@@ -85,11 +85,14 @@ const struct dp_match_choice dp_match_choices[] = {
     {"scalar", always, match_scalar},
 };
 
-const size_t dp_match_choice_count = ATL_ARRAY_LEN(dp_match_choices);
+const struct dp_match_choice *dp_match_choice(size_t i)
+{
+    return i < ATL_ARRAY_LEN(choices) ? &choices[i] : NULL;
+}
 
 const struct dp_match_choice *dp_match_best(void)
 {
-    const struct dp_match_choice *choice = dp_match_choices;
+    const struct dp_match_choice *choice = choices;
     while (!choice->usable())
         choice++;
     return choice;

@@ -38,9 +38,8 @@ struct dp_match_choice {
     dp_match_kernel burst;
 };
 
-/** Best first; the last is plain C and always usable. */
-extern const struct dp_match_choice dp_match_choices[];
-extern const size_t dp_match_choice_count;
+/** Best first; the last is plain C and always usable. NULL beyond it. */
+const struct dp_match_choice *dp_match_choice(size_t i);
 
 /** The best that this processor can do. */
 const struct dp_match_choice *dp_match_best(void);

@@ -270,7 +270,8 @@ static struct dp_bucket *home(const struct dp_table *t, const struct dp_entry *e
 void dp_table_settle(struct dp_table *t, struct dp_entry *e, uint64_t hash)
 {
     unsigned way;
-    home(t, e, hash, &way)->probation &= ~way;
+    struct dp_bucket *b = home(t, e, hash, &way);
+    b->probation &= ~way;
     e->probation = false;
 }
 

@@ -242,7 +242,7 @@ static void flood(uint8_t proto)
     print_message("# %u packets of distinct flows: %llu evicted, %llu pages more, 0 allocations\n",
                   flood_packets, (unsigned long long)b.by_reason[DP_END_RESOURCES],
                   (unsigned long long)grown);
-    assert_true(grown < 16); /* of 4 KB: what reading statm takes */
+    assert_true(grown < 64); /* of 4 KB: what reading statm takes, more under a sanitizer */
     assert_true(b.worker->table.live <= CAPACITY);
     flush();
     assert_int_equal(b.talk_records, TALKS);

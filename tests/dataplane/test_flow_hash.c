@@ -29,7 +29,7 @@ static struct dp_hash make_hash(const struct dp_hash_choice *choice, uint64_t se
 
 static const struct dp_hash_choice *usable_hash(size_t i)
 {
-    return dp_hash_choices[i].usable() ? &dp_hash_choices[i] : NULL;
+    return dp_hash_choice(i)->usable() ? dp_hash_choice(i) : NULL;
 }
 
 /* Half of the bits, give or take, follow every bit of the key. */
@@ -38,7 +38,7 @@ static void every_bit_of_the_key_matters(void **state)
     (void)state;
     struct atl_rng rng;
     atl_rng_init_seed(&rng, 1);
-    for (size_t c = 0; c < dp_hash_choice_count; c++) {
+    for (size_t c = 0; dp_hash_choice(c) != NULL; c++) {
         if (usable_hash(c) == NULL)
             continue;
         struct dp_hash h = make_hash(usable_hash(c), 7);
@@ -64,7 +64,7 @@ static void the_secret_decides_who_collides(void **state)
     (void)state;
     struct atl_rng rng;
     atl_rng_init_seed(&rng, 2);
-    for (size_t c = 0; c < dp_hash_choice_count; c++) {
+    for (size_t c = 0; dp_hash_choice(c) != NULL; c++) {
         if (usable_hash(c) == NULL)
             continue;
         struct dp_hash one = make_hash(usable_hash(c), 1), two = make_hash(usable_hash(c), 2);
@@ -98,7 +98,7 @@ static void chosen_differences_do_not_cancel(void **state)
     (void)state;
     struct atl_rng rng;
     atl_rng_init_seed(&rng, 3);
-    for (size_t c = 0; c < dp_hash_choice_count; c++) {
+    for (size_t c = 0; dp_hash_choice(c) != NULL; c++) {
         if (usable_hash(c) == NULL)
             continue;
         struct dp_hash h = make_hash(usable_hash(c), 3);
@@ -124,7 +124,7 @@ static void a_burst_is_many_single_hashes(void **state)
     (void)state;
     struct atl_rng rng;
     atl_rng_init_seed(&rng, 4);
-    for (size_t c = 0; c < dp_hash_choice_count; c++) {
+    for (size_t c = 0; dp_hash_choice(c) != NULL; c++) {
         if (usable_hash(c) == NULL)
             continue;
         struct dp_hash h = make_hash(usable_hash(c), 9);
@@ -167,10 +167,10 @@ static void every_compare_finds_the_same_ways(void **state)
                 if (buckets[bucket[i]].tag[w] == tag[i])
                     expected[i] |= (uint16_t)(1U << w);
         }
-        for (size_t c = 0; c < dp_match_choice_count; c++) {
-            if (!dp_match_choices[c].usable())
+        for (size_t c = 0; dp_match_choice(c) != NULL; c++) {
+            if (!dp_match_choice(c)->usable())
                 continue;
-            dp_match_choices[c].burst(buckets, bucket, tag, ways, LOOKS);
+            dp_match_choice(c)->burst(buckets, bucket, tag, ways, LOOKS);
             for (unsigned i = 0; i < LOOKS; i++)
                 assert_int_equal(ways[i], expected[i]);
         }
@@ -182,10 +182,15 @@ static void the_best_usable_is_taken(void **state)
     (void)state;
     const struct dp_match_choice *best = dp_match_best();
     assert_true(best->usable());
-    for (const struct dp_match_choice *c = dp_match_choices; c < best; c++)
-        assert_false(c->usable());
-    assert_string_equal(dp_match_choices[dp_match_choice_count - 1].name, "scalar");
-    assert_string_equal(dp_hash_choices[dp_hash_choice_count - 1].name, "siphash-1-3");
+    size_t c = 0;
+    for (; dp_match_choice(c) != best; c++)
+        assert_false(dp_match_choice(c)->usable());
+    for (; dp_match_choice(c + 1) != NULL; c++)
+        ;
+    assert_string_equal(dp_match_choice(c)->name, "scalar");
+    for (c = 0; dp_hash_choice(c + 1) != NULL; c++)
+        ;
+    assert_string_equal(dp_hash_choice(c)->name, "siphash-1-3");
 }
 
 int main(void)
