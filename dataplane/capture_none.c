@@ -4,10 +4,10 @@
 
 #include "dataplane/source_priv.h"
 
-int dp_source_open_dpdk(struct dp_source **ret_source, const struct dp_config *cfg,
+int dp_intake_open_dpdk(struct dp_intake *ret_intake, const struct dp_config *cfg,
                         struct atl_error *err)
 {
-    (void)ret_source;
+    (void)ret_intake;
     return atl_error_set(err, -EINVAL,
                          "%s: this build has no DPDK; use the libpcap backend or build with "
                          "-Ddpdk=enabled",

@@ -58,10 +58,11 @@ static void pace_release(struct dp_source *base)
         s->base.inner->ops->release(s->base.inner);
 }
 
-static uint64_t pace_dropped(struct dp_source *base)
+static void pace_losses(struct dp_source *base, struct dp_losses *sum)
 {
     struct pace_source *s = (struct pace_source *)base;
-    return s->base.inner->ops->dropped != NULL ? s->base.inner->ops->dropped(s->base.inner) : 0;
+    if (s->base.inner->ops->losses != NULL)
+        s->base.inner->ops->losses(s->base.inner, sum);
 }
 
 static int pace_enter(struct dp_source *base, struct atl_error *err)
@@ -87,7 +88,7 @@ static void pace_close(struct dp_source *base)
 static const struct dp_source_ops pace_ops = {
     .burst = pace_burst,
     .release = pace_release,
-    .dropped = pace_dropped,
+    .losses = pace_losses,
     .enter = pace_enter,
     .leave = pace_leave,
     .close = pace_close,

@@ -76,6 +76,21 @@ static int check_device(const struct dp_config *cfg, struct atl_error *err)
     return 0;
 }
 
+static int check_distribution(const struct dp_config *cfg, struct atl_error *err)
+{
+    if ((unsigned)cfg->distribution > DP_DISTRIBUTE_SOFTWARE)
+        return atl_error_set(err, -EINVAL, "distribution: %d is none of auto, device, software",
+                             (int)cfg->distribution);
+    if (cfg->file && cfg->workers > 1 && cfg->distribution == DP_DISTRIBUTE_DEVICE)
+        return atl_error_set(err, -EINVAL,
+                             "distribution: a file cannot spread its packets; set auto");
+    if (cfg->flows_max / cfg->workers < FLOWS_MIN)
+        return atl_error_set(err, -EINVAL,
+                             "flows_max: %u are too few for %u workers; set at least %u",
+                             cfg->flows_max, cfg->workers, cfg->workers * FLOWS_MIN);
+    return 0;
+}
+
 int dp_config_check(const struct dp_config *cfg, struct atl_error *err)
 {
     int r = check_device(cfg, err);
@@ -83,14 +98,12 @@ int dp_config_check(const struct dp_config *cfg, struct atl_error *err)
         r = check_range("snap_bytes", cfg->snap_bytes, 64, 65535, err);
     if (r == 0)
         r = check_range("workers", cfg->workers, 1, DP_WORKERS_MAX, err);
-    if (r == 0 && cfg->workers > 1)
-        r = atl_error_set(err, -EINVAL,
-                          "workers: %u asked for, but a device is read by one worker; set 1",
-                          cfg->workers);
     if (r == 0)
         r = check_range("flows_max", cfg->flows_max, FLOWS_MIN, FLOWS_MAX, err);
     if (r == 0)
         r = check_range("detail_flows", cfg->detail_flows, 0, cfg->flows_max, err);
+    if (r == 0)
+        r = check_distribution(cfg, err);
     if (r == 0)
         r = check_range("ring_records", cfg->ring_records, RING_MIN, RING_MAX, err);
     if (r == 0 && (cfg->ring_records & (cfg->ring_records - 1)) != 0)
@@ -103,5 +116,6 @@ uint64_t dp_config_memory_bytes(const struct dp_config *cfg)
     uint32_t workers = cfg->workers > 0 ? cfg->workers : 1;
     return workers * (sizeof(struct dp_worker) + sizeof(struct dp_fragments) +
                       dp_table_bytes(cfg->flows_max / workers, cfg->detail_flows / workers) +
-                      (uint64_t)cfg->ring_records * sizeof(struct dp_flow));
+                      (uint64_t)cfg->ring_records * sizeof(struct dp_flow)) +
+           dp_distribute_bytes(workers);
 }

@@ -16,13 +16,14 @@
 /* --- names: enum, spelling and help cannot drift apart --- */
 
 /** Why a received packet did not become part of a flow. received = processed + Σ reasons. */
-#define DP_REASONS(X)                                                              \
-    X(TRUNCATED, "truncated", "the frame ends inside a header")                    \
-    X(BAD_HEADER, "bad_header", "a length or version field contradicts the frame") \
-    X(NOT_IP, "not_ip", "no IP packet inside (ARP, LLDP, spanning tree, …)")       \
-    X(LINK_TYPE, "link_type", "a link type that is not decoded")                   \
-    X(DEPTH, "depth", "more nested headers than the depth budget")                 \
-    X(TABLE_FULL, "table_full", "no room in the flow table and nothing could be evicted")
+#define DP_REASONS(X)                                                                     \
+    X(TRUNCATED, "truncated", "the frame ends inside a header")                           \
+    X(BAD_HEADER, "bad_header", "a length or version field contradicts the frame")        \
+    X(NOT_IP, "not_ip", "no IP packet inside (ARP, LLDP, spanning tree, …)")              \
+    X(LINK_TYPE, "link_type", "a link type that is not decoded")                          \
+    X(DEPTH, "depth", "more nested headers than the depth budget")                        \
+    X(TABLE_FULL, "table_full", "no room in the flow table and nothing could be evicted") \
+    X(HANDOVER_FULL, "handover_full", "the ring to the flow's worker was full")
 
 enum dp_reason {
 #define DP_ENUM(id, name, help) DP_REASON_##id,
@@ -124,6 +125,16 @@ struct dp_flow {
 
 enum dp_backend { DP_BACKEND_PCAP, DP_BACKEND_DPDK };
 
+/** How the packets of a flow come to one worker when there are several. */
+enum dp_distribution {
+    DP_DISTRIBUTE_AUTO,     /* device where it provably can, else software */
+    DP_DISTRIBUTE_DEVICE,   /* symmetric hash of the card or the kernel, over the outer headers */
+    DP_DISTRIBUTE_SOFTWARE, /* keyed hash of the inner tuple, packets handed over by rings */
+};
+
+/** A line that a library printed while it worked for us; without line feed. */
+typedef void (*dp_log_fn)(void *ctx, const char *line);
+
 #define DP_WORKERS_MAX  64
 #define DP_EAL_ARGS_MAX 32
 
@@ -139,12 +150,16 @@ struct dp_config {
     double pace_speed;   /* 1.0 = as captured, 2.0 = twice as fast; 0.01 … 1000 */
     uint32_t snap_bytes; /* 64 … 65535, live libpcap */
     bool promiscuous;
-    uint32_t workers; /* 1 … DP_WORKERS_MAX; so far dp_config_check takes 1 only */
+    uint32_t workers; /* 1 … DP_WORKERS_MAX; a file gives the same records with any number */
+    enum dp_distribution distribution;
     /**
      * Extra EAL arguments, NULL-terminated. DPDK starts once per process: those of the first engine
      * count.
      */
     const char *eal_args[DP_EAL_ARGS_MAX];
+    /** What DPDK prints, also later and from other threads. NULL: only kept for error lines. */
+    dp_log_fn log;
+    void *log_ctx;
     uint32_t flows_max; /* flow table capacity over all workers, 1024 … 2^26; fixed memory */
     /** Flows, over all workers, whose first packets are noted at the same time: 0 = off …
      * flows_max. Flows beyond it have none. */
@@ -174,13 +189,27 @@ enum dp_state {
     DP_FAILED, /* dp_engine_error() says why; what was read so far was exported */
 };
 
-/** A consistent-enough snapshot; every figure is since the engine was created. */
+/** Packets lost before they reached a worker, by who lost them. */
+struct dp_losses {
+    uint64_t nic_missed; /* no free descriptor (DPDK imissed), libpcap ps_ifdrop */
+    uint64_t nic_errors; /* DPDK ierrors */
+    uint64_t nic_nombuf; /* DPDK rx_nombuf */
+    uint64_t kernel;     /* libpcap ps_drop; PACKET_STATISTICS of net_af_packet's sockets */
+};
+
+/**
+ * Every figure is since the engine was created. The packets of each worker are as they stood
+ * between two of its bursts, so the identity is exact also while it runs.
+ */
 struct dp_counters {
     uint64_t received_packets, received_bytes; /* handed to us by the backend; wire bytes */
     uint64_t processed_packets;                /* became part of a flow */
     uint64_t reasons[DP_REASON_COUNT];
-    uint64_t
-        nic_dropped_packets; /* DPDK imissed + ierrors + rx_nombuf; libpcap ps_drop + ps_ifdrop */
+    /* Read by one worker and not yet taken by the flow's own; 0 at rest. Below 0 for a moment when
+     * the taker's figures are newer than the giver's. */
+    int64_t handed_packets;
+    struct dp_losses losses;
+    uint64_t nic_dropped_packets; /* Σ losses */
     /* created = live + Σ by_end; Σ by_end = exported + ring_full_records */
     uint64_t flows_created, flows_exported;
     uint64_t flows_by_end[DP_END_RESOURCES + 1];
@@ -189,8 +218,35 @@ struct dp_counters {
     uint64_t polls, polls_empty;
 };
 
-/** received − processed − Σ reasons: 0, always, when the workers stand still. */
+/** received − processed − Σ reasons − handed: 0, always, also while the workers run. */
 int64_t dp_counters_difference(const struct dp_counters *c);
+
+/** The steps of a burst. rx and decode are counted per frame, table and expiry per packet in it. */
+#define DP_STAGES(X)                                      \
+    X(RX, "rx", "reading from the device")                \
+    X(DECODE, "decode", "from frame to packet of a flow") \
+    X(TABLE, "table", "finding and updating the flow")    \
+    X(EXPIRY, "expiry", "ending flows and writing their records")
+
+enum dp_stage {
+#define DP_ENUM(id, name, help) DP_STAGE_##id,
+    DP_STAGES(DP_ENUM)
+#undef DP_ENUM
+        DP_STAGE_COUNT
+};
+
+const char *dp_stage_name(enum dp_stage stage);
+
+/** One worker's part. received + taken = processed + Σ reasons + given */
+struct dp_worker_stats {
+    uint64_t received_packets, processed_packets;
+    uint64_t given_packets, taken_packets; /* to and from other workers */
+    uint64_t flows_live, flows_exported;
+    uint64_t polls, polls_empty;
+    uint64_t busy_cycles, all_cycles; /* turns that found work; the whole time of the thread */
+    /* Of one burst in 1024: cycles / packets is the cost of the stage. */
+    uint64_t stage_cycles[DP_STAGE_COUNT], stage_packets[DP_STAGE_COUNT];
+};
 
 /** Opens the device and allocates everything. @return 0, -EINVAL, -ENOENT, -EPERM, -ENOMEM, -EIO */
 int dp_engine_create(struct dp_engine **ret_engine, const struct dp_config *cfg,
@@ -224,9 +280,13 @@ struct atl_ring *dp_engine_ring(struct dp_engine *engine, uint32_t worker);
 atl_ns dp_engine_now_ns(const struct dp_engine *engine);
 /** Thread-safe. Device counters are read by the caller's thread. */
 void dp_engine_counters(const struct dp_engine *engine, struct dp_counters *ret_counters);
+/** Thread-safe. */
+void dp_engine_worker_stats(const struct dp_engine *engine, uint32_t worker,
+                            struct dp_worker_stats *ret_stats);
 /** Per-worker beat that moves at least every 100 ms while the worker lives. */
 uint64_t dp_engine_heartbeat(const struct dp_engine *engine, uint32_t worker);
-/** One line for people: backend, device, driver. Valid as long as the engine. */
+/** One line for people: backend, device, driver, how flows come to workers. Valid as long as the
+ * engine. */
 const char *dp_engine_describe(const struct dp_engine *engine);
 
 /** True when this build has the DPDK backend. */

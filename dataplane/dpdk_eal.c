@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <glob.h>
+#include <linux/if_packet.h>
 #include <pthread.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
@@ -16,12 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     ARGS_MAX = DP_EAL_ARGS_MAX + 16,
     /* Enough for the pool of one port; below this huge pages are not worth the trouble. */
     HUGE_BYTES_MIN = 64 * 1024 * 1024,
+    /* Descriptors above are not looked at. */
+    FDS_MAX = 1024,
 };
 
 /* A process has one EAL, so this is the one piece of state that cannot belong to an engine. */
@@ -30,6 +34,8 @@ static struct {
     bool tried, pci;
     int result;
     FILE *log;
+    dp_log_fn tell; /* of the engine that started EAL */
+    void *tell_ctx;
     char line[256];  /* the last that was printed */
     char cause[256]; /* the first since the last attach began: what went wrong */
 } eal = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -49,6 +55,8 @@ static ssize_t keep_last_line(void *cookie, const char *text, size_t bytes)
     if (n > 0) {
         memcpy(eal.line, text + begin, n);
         eal.line[n] = '\0';
+        if (eal.tell != NULL)
+            eal.tell(eal.tell_ctx, eal.line);
         if (eal.cause[0] == '\0')
             memcpy(eal.cause, eal.line, n + 1);
     }
@@ -211,7 +219,7 @@ static void build_args(struct args *a, const struct dp_config *cfg, const cpu_se
     if (!given(cfg, telemetry))
         add(a, "--no-telemetry");
     if (!given(cfg, levels))
-        add(a, "--log-level=error");
+        add(a, cfg->log != NULL ? "--log-level=info" : "--log-level=error");
     if (!given(cfg, prefixes)) {
         snprintf(text, sizeof(text), "--file-prefix=atalaya%ld", (long)getpid());
         add(a, text);
@@ -247,6 +255,8 @@ static int start(const struct dp_config *cfg, struct atl_error *err)
 {
     struct args a = {0};
     cpu_set_t allowed;
+    eal.tell = cfg->log;
+    eal.tell_ctx = cfg->log_ctx;
     if (open_log() < 0)
         return atl_error_set(err, -ENOMEM, "DPDK: no memory for its log");
     CPU_ZERO(&allowed);
@@ -286,12 +296,50 @@ static const char *vdev_name(const char *device, char out[64])
 }
 
 /* net_af_packet's own ring of 512 frames is lost within a millisecond, and it counts no loss. */
-static void vdev_args(const char *device, char *out, size_t bytes)
+static void vdev_args(const struct dp_config *cfg, char *out, size_t bytes)
 {
-    const char *args = strchr(device, ',');
-    bool short_ring =
-        strncmp(device, "net_af_packet", 13) == 0 && strstr(device, "framecnt=") == NULL;
-    snprintf(out, bytes, "%s%s", args != NULL ? args + 1 : "", short_ring ? ",framecnt=8192" : "");
+    const char *args = strchr(cfg->device, ',');
+    bool packet = strncmp(cfg->device, "net_af_packet", 13) == 0;
+    bool short_ring = packet && strstr(cfg->device, "framecnt=") == NULL;
+    char queues[32] = "";
+    if (packet && cfg->workers > 1 && strstr(cfg->device, "qpairs=") == NULL)
+        snprintf(queues, sizeof(queues), ",qpairs=%u", cfg->workers < 16 ? cfg->workers : 16);
+    snprintf(out, bytes, "%s%s%s", args != NULL ? args + 1 : "", short_ring ? ",framecnt=8192" : "",
+             queues);
+}
+
+/* --- the sockets behind net_af_packet --- */
+
+static bool is_packet_socket(int fd)
+{
+    int domain = 0;
+    socklen_t bytes = sizeof(domain);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 && domain == AF_PACKET;
+}
+
+static void mark_sockets(bool marks[FDS_MAX])
+{
+    for (int fd = 0; fd < FDS_MAX; fd++)
+        marks[fd] = is_packet_socket(fd);
+}
+
+static void find_sockets(struct dp_eal_sockets *s, const bool before[FDS_MAX])
+{
+    for (int fd = 0; fd < FDS_MAX && s->count < DP_EAL_SOCKETS_MAX; fd++)
+        if (!before[fd] && is_packet_socket(fd))
+            s->fds[s->count++] = fd;
+}
+
+/* Reading resets the kernel's figure, so each reader adds what it found. */
+uint64_t dp_eal_sockets_lost(struct dp_eal_sockets *s)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct tpacket_stats stats = {0};
+        socklen_t bytes = sizeof(stats);
+        if (getsockopt(s->fds[i], SOL_PACKET, PACKET_STATISTICS, &stats, &bytes) == 0)
+            atomic_fetch_add(&s->lost, stats.tp_drops);
+    }
+    return atomic_load(&s->lost);
 }
 
 static int no_such_port(const struct dp_config *cfg, struct atl_error *err)
@@ -320,7 +368,7 @@ static int attach_virtual(uint16_t *ret_port, const struct dp_config *cfg, struc
                              cfg->device, name);
     char args[DP_EAL_DEVICE_BYTES + 64];
     eal.cause[0] = '\0';
-    vdev_args(cfg->device, args, sizeof(args));
+    vdev_args(cfg, args, sizeof(args));
     int r = rte_eal_hotplug_add("vdev", name, args);
     if (r == 0)
         r = rte_eth_dev_get_port_by_name(name, ret_port);
@@ -334,8 +382,10 @@ static int attach_virtual(uint16_t *ret_port, const struct dp_config *cfg, struc
     return 0;
 }
 
-int dp_eal_attach(uint16_t *ret_port, const struct dp_config *cfg, struct atl_error *err)
+int dp_eal_attach(uint16_t *ret_port, struct dp_eal_sockets *ret_sockets,
+                  const struct dp_config *cfg, struct atl_error *err)
 {
+    bool sockets[FDS_MAX];
     pthread_mutex_lock(&eal.lock);
     int r = 0;
     if (!eal.tried) {
@@ -346,10 +396,13 @@ int dp_eal_attach(uint16_t *ret_port, const struct dp_config *cfg, struct atl_er
         r = atl_error_set(err, eal.result, "DPDK failed to start earlier in this process: %s",
                           eal.line);
     }
+    mark_sockets(sockets);
     if (r == 0 && is_virtual(cfg->device))
         r = attach_virtual(ret_port, cfg, err);
     else if (r == 0 && rte_eth_dev_get_port_by_name(cfg->device, ret_port) != 0)
         r = no_such_port(cfg, err);
+    if (r == 0 && strncmp(cfg->device, "net_af_packet", 13) == 0)
+        find_sockets(ret_sockets, sockets);
     pthread_mutex_unlock(&eal.lock);
     return r;
 }

@@ -1,57 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "dataplane/worker_priv.h"
 
 struct dp_engine {
     uint32_t workers;
-    struct dp_worker *worker; /* workers of them */
+    struct dp_worker *worker;         /* workers of them */
+    struct dp_distribute *distribute; /* NULL: what a worker reads is its own */
     pthread_t *threads;
     uint32_t threads_started;
     _Atomic bool stop;
     bool file;
+    char describe[400];
 };
 
-static int open_source(struct dp_source **ret_source, const struct dp_config *cfg,
-                       struct atl_error *err)
+/* --- the device --- */
+
+static int open_file(struct dp_intake *intake, const struct dp_config *cfg, struct atl_error *err)
 {
-    struct dp_source *source;
-    int r;
-    if (cfg->backend == DP_BACKEND_DPDK)
-        r = dp_source_open_dpdk(&source, cfg, err);
-    else if (cfg->file)
-        r = dp_source_open_file(&source, cfg->device, err);
-    else
-        r = dp_source_open_live(&source, cfg, err);
-    if (r < 0)
-        return r;
-    if (!cfg->pace) {
-        *ret_source = source;
-        return 0;
-    }
-    r = dp_source_open_pace(ret_source, source, cfg->pace_speed);
-    if (r < 0)
-        dp_source_close(source);
+    int r = dp_source_open_file(&intake->source[0], cfg->device, err);
+    intake->count = r == 0;
     return r;
 }
 
-static int create_worker(struct dp_worker *w, const struct dp_config *cfg,
-                         const struct atl_hash_key *key, struct atl_error *err)
+static void close_intake(struct dp_intake *intake)
+{
+    for (uint32_t i = 0; i < intake->count; i++)
+        dp_source_close(intake->source[i]);
+    intake->count = 0;
+}
+
+static int open_intake(struct dp_intake *intake, const struct dp_config *cfg, struct atl_error *err)
+{
+    int r;
+    *intake = (struct dp_intake){0};
+    if (cfg->backend == DP_BACKEND_DPDK)
+        r = dp_intake_open_dpdk(intake, cfg, err);
+    else if (cfg->file)
+        r = open_file(intake, cfg, err);
+    else
+        r = dp_intake_open_live(intake, cfg, err);
+    if (r < 0 || !cfg->pace)
+        return r;
+    struct dp_source *paced; /* only a file is paced, and a file is one source */
+    r = dp_source_open_pace(&paced, intake->source[0], cfg->pace_speed);
+    if (r < 0) {
+        close_intake(intake);
+        return atl_error_set(err, r, "out of memory");
+    }
+    intake->source[0] = paced;
+    return 0;
+}
+
+/* --- life --- */
+
+static int no_memory(const struct dp_config *cfg, int r, struct atl_error *err)
+{
+    return atl_error_set(err, r, "flows_max: no memory for %u flows (%llu MiB); set it lower",
+                         cfg->flows_max, (unsigned long long)(dp_config_memory_bytes(cfg) >> 20));
+}
+
+static int create_worker(struct dp_engine *engine, uint32_t i, struct dp_intake *intake,
+                         const struct dp_config *cfg, const struct atl_hash_key *key)
 {
     struct dp_source *source;
-    int r = open_source(&source, cfg, err);
+    int r = 0;
+    if (i < intake->count)
+        source = intake->source[i];
+    else
+        r = dp_source_open_inbox(&source, engine->distribute, i, cfg->file);
     if (r < 0)
         return r;
-    r = dp_worker_init(w, source, cfg, key);
+    if (i < intake->count)
+        intake->source[i] = NULL; /* the worker's, or closed below */
+    r = dp_worker_init(&engine->worker[i], source, cfg, key);
     if (r < 0) {
         dp_source_close(source);
-        return atl_error_set(err, r, "flows_max: no memory for %u flows (%llu MiB); set it lower",
-                             cfg->flows_max,
-                             (unsigned long long)(dp_config_memory_bytes(cfg) >> 20));
+        return r;
     }
+    engine->worker[i].distribute = engine->distribute;
+    engine->worker[i].index = i;
+    engine->workers++;
     return 0;
+}
+
+static void describe(struct dp_engine *engine, const struct dp_config *cfg,
+                     const struct dp_intake *intake)
+{
+    const char *device = intake->source[0]->describe;
+    if (cfg->workers == 1)
+        snprintf(engine->describe, sizeof(engine->describe), "%s", device);
+    else if (engine->distribute == NULL)
+        snprintf(engine->describe, sizeof(engine->describe),
+                 "%s; %u workers, the device spreads flows", device, cfg->workers);
+    else
+        snprintf(engine->describe, sizeof(engine->describe),
+                 "%s; %u workers, %u of them reading, flows handed over by software", device,
+                 cfg->workers, intake->count);
+}
+
+static int fill_engine(struct dp_engine *engine, struct dp_intake *intake,
+                       const struct dp_config *cfg, struct atl_error *err)
+{
+    struct atl_hash_key key;
+    int r = 0;
+    atl_hash_key_init(&key);
+    if (cfg->workers > 1 && !(intake->by_flow && intake->count == cfg->workers))
+        r = dp_distribute_create(&engine->distribute, intake->count, cfg->workers);
+    if (r == 0)
+        describe(engine, cfg, intake);
+    for (uint32_t i = 0; i < cfg->workers && r == 0; i++)
+        r = create_worker(engine, i, intake, cfg, &key);
+    return r < 0 ? no_memory(cfg, r, err) : 0;
 }
 
 int dp_engine_create(struct dp_engine **ret_engine, const struct dp_config *cfg,
@@ -60,22 +123,21 @@ int dp_engine_create(struct dp_engine **ret_engine, const struct dp_config *cfg,
     int r = dp_config_check(cfg, err);
     if (r < 0)
         return r;
-    struct atl_hash_key key;
-    atl_hash_key_init(&key);
     struct dp_engine *engine = calloc(1, sizeof(*engine));
     if (engine == NULL)
         return atl_error_set(err, -ENOMEM, "out of memory");
-    size_t bytes = cfg->workers * sizeof(*engine->worker);
     engine->file = cfg->file;
-    engine->worker = aligned_alloc(ATL_CACHE_LINE_BYTES, bytes);
+    engine->worker = aligned_alloc(ATL_CACHE_LINE_BYTES, cfg->workers * sizeof(*engine->worker));
     engine->threads = calloc(cfg->workers, sizeof(*engine->threads));
     if (engine->worker == NULL || engine->threads == NULL)
         r = atl_error_set(err, -ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < cfg->workers && r == 0; i++) {
-        r = create_worker(&engine->worker[i], cfg, &key, err);
-        engine->workers += r == 0;
-    }
+    struct dp_intake intake = {0};
+    if (r == 0)
+        r = open_intake(&intake, cfg, err);
+    if (r == 0)
+        r = fill_engine(engine, &intake, cfg, err);
     if (r < 0) {
+        close_intake(&intake);
         dp_engine_destroy(engine);
         return r;
     }
@@ -90,10 +152,13 @@ void dp_engine_destroy(struct dp_engine *engine)
     dp_engine_stop(engine);
     for (uint32_t i = 0; i < engine->workers; i++)
         dp_worker_finish(&engine->worker[i]);
+    dp_distribute_destroy(engine->distribute);
     free(engine->worker);
     free(engine->threads);
     free(engine);
 }
+
+/* --- threads --- */
 
 struct job {
     struct dp_worker *worker;
@@ -218,37 +283,46 @@ atl_ns dp_engine_now_ns(const struct dp_engine *engine)
 {
     if (!engine->file)
         return atl_clock_wall_ns();
-    atl_ns now = 0;
+    /* The slowest: what happened before its time has been exported by all. */
+    atl_ns now = UINT64_MAX;
     for (uint32_t i = 0; i < engine->workers; i++) {
         atl_ns worker = atomic_load_explicit(&engine->worker[i].now_ns, memory_order_relaxed);
-        now = worker > now ? worker : now;
+        now = worker < now ? worker : now;
     }
     return now;
 }
 
+/* --- figures --- */
+
+static uint64_t live_flows(const struct dp_worker_counters *c)
+{
+    uint64_t live = atl_counter_get(&c->flows_created);
+    for (size_t i = 0; i <= DP_END_RESOURCES; i++)
+        live -= atl_counter_get(&c->flows_by_end[i]);
+    return live;
+}
+
 static void add_worker(struct dp_counters *sum, const struct dp_worker *w)
 {
-    const struct dp_worker_counters *c = &w->counters;
-    sum->received_packets += atl_counter_get(&c->received_packets);
-    sum->received_bytes += atl_counter_get(&c->received_bytes);
-    sum->processed_packets += atl_counter_get(&c->processed_packets);
+    struct dp_worker_counters c;
+    dp_publish_get(&w->published, (atl_counter *)&c, DP_WORKER_COUNTERS);
+    sum->received_packets += atl_counter_get(&c.received_packets);
+    sum->received_bytes += atl_counter_get(&c.received_bytes);
+    sum->processed_packets += atl_counter_get(&c.processed_packets);
+    sum->handed_packets +=
+        (int64_t)(atl_counter_get(&c.given_packets) - atl_counter_get(&c.taken_packets));
     for (size_t i = 0; i < DP_REASON_COUNT; i++)
-        sum->reasons[i] += atl_counter_get(&c->reasons[i]);
-    uint64_t ended = 0;
-    for (size_t i = 0; i <= DP_END_RESOURCES; i++) {
-        uint64_t n = atl_counter_get(&c->flows_by_end[i]);
-        sum->flows_by_end[i] += n;
-        ended += n;
-    }
-    uint64_t created = atl_counter_get(&c->flows_created);
-    sum->flows_created += created;
-    sum->flows_live += created > ended ? created - ended : 0;
-    sum->flows_exported += atl_counter_get(&c->flows_exported);
-    sum->ring_full_records += atl_counter_get(&c->ring_full_records);
-    sum->polls += atl_counter_get(&c->polls);
-    sum->polls_empty += atl_counter_get(&c->polls_empty);
-    if (w->source->ops->dropped != NULL)
-        sum->nic_dropped_packets += w->source->ops->dropped(w->source);
+        sum->reasons[i] += atl_counter_get(&c.reasons[i]);
+    for (size_t i = 0; i <= DP_END_RESOURCES; i++)
+        sum->flows_by_end[i] += atl_counter_get(&c.flows_by_end[i]);
+    sum->flows_created += atl_counter_get(&c.flows_created);
+    sum->flows_live += live_flows(&c);
+    sum->flows_exported += atl_counter_get(&c.flows_exported);
+    sum->ring_full_records += atl_counter_get(&c.ring_full_records);
+    sum->polls += atl_counter_get(&c.polls);
+    sum->polls_empty += atl_counter_get(&c.polls_empty);
+    if (w->source->ops->losses != NULL)
+        w->source->ops->losses(w->source, &sum->losses);
 }
 
 void dp_engine_counters(const struct dp_engine *engine, struct dp_counters *ret_counters)
@@ -256,12 +330,37 @@ void dp_engine_counters(const struct dp_engine *engine, struct dp_counters *ret_
     struct dp_counters sum = {0};
     for (uint32_t i = 0; i < engine->workers; i++)
         add_worker(&sum, &engine->worker[i]);
+    sum.nic_dropped_packets =
+        sum.losses.nic_missed + sum.losses.nic_errors + sum.losses.nic_nombuf + sum.losses.kernel;
     *ret_counters = sum;
+}
+
+void dp_engine_worker_stats(const struct dp_engine *engine, uint32_t worker,
+                            struct dp_worker_stats *ret_stats)
+{
+    struct dp_worker_counters c;
+    dp_publish_get(&engine->worker[worker].published, (atl_counter *)&c, DP_WORKER_COUNTERS);
+    *ret_stats = (struct dp_worker_stats){
+        .received_packets = atl_counter_get(&c.received_packets),
+        .processed_packets = atl_counter_get(&c.processed_packets),
+        .given_packets = atl_counter_get(&c.given_packets),
+        .taken_packets = atl_counter_get(&c.taken_packets),
+        .flows_live = live_flows(&c),
+        .flows_exported = atl_counter_get(&c.flows_exported),
+        .polls = atl_counter_get(&c.polls),
+        .polls_empty = atl_counter_get(&c.polls_empty),
+        .busy_cycles = atl_counter_get(&c.busy_cycles),
+        .all_cycles = atl_counter_get(&c.all_cycles),
+    };
+    for (size_t i = 0; i < DP_STAGE_COUNT; i++) {
+        ret_stats->stage_cycles[i] = atl_counter_get(&c.stage_cycles[i]);
+        ret_stats->stage_packets[i] = atl_counter_get(&c.stage_packets[i]);
+    }
 }
 
 int64_t dp_counters_difference(const struct dp_counters *c)
 {
-    uint64_t accounted = c->processed_packets;
+    uint64_t accounted = c->processed_packets + (uint64_t)c->handed_packets;
     for (size_t i = 0; i < DP_REASON_COUNT; i++)
         accounted += c->reasons[i];
     return (int64_t)(c->received_packets - accounted);
@@ -277,5 +376,5 @@ uint64_t dp_engine_heartbeat(const struct dp_engine *engine, uint32_t worker)
 
 const char *dp_engine_describe(const struct dp_engine *engine)
 {
-    return engine->worker[0].source->describe;
+    return engine->describe;
 }

@@ -12,6 +12,12 @@ static const struct {
 #undef DP_ROW
 };
 
+static const char *const stages[DP_STAGE_COUNT] = {
+#define DP_ROW(id, name, help) name,
+    DP_STAGES(DP_ROW)
+#undef DP_ROW
+};
+
 static const char *const end_reasons[] = {
     [DP_END_IDLE] = "idle",     [DP_END_ACTIVE] = "active",       [DP_END_CLOSED] = "end",
     [DP_END_FORCED] = "forced", [DP_END_RESOURCES] = "resources",
@@ -27,6 +33,11 @@ const char *dp_reason_name(enum dp_reason reason)
 const char *dp_reason_help(enum dp_reason reason)
 {
     return (unsigned)reason < DP_REASON_COUNT ? reasons[reason].help : "";
+}
+
+const char *dp_stage_name(enum dp_stage stage)
+{
+    return (unsigned)stage < DP_STAGE_COUNT ? stages[stage] : "unknown";
 }
 
 const char *dp_end_reason_name(enum dp_end_reason reason)

@@ -14,8 +14,8 @@ enum {
     PREFETCH_FRAMES = 4, /* ahead of decoding */
 };
 
-static_assert((int)DP_BURST + (int)ENDS_MAX <= DP_STEP_RECORDS,
-              "a packet ends at most one flow: its own or the one it evicts");
+static_assert(2 * (int)DP_BURST + (int)ENDS_MAX <= DP_STEP_RECORDS,
+              "a packet, read or taken, ends at most one flow: its own or the one it evicts");
 
 int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct dp_config *cfg,
                    const struct atl_hash_key *key)
@@ -243,6 +243,7 @@ static uint32_t fill_batch(struct dp_worker *w, uint32_t *ret_seen)
     uint64_t bytes = 0;
     while (seen < DP_BURST) {
         uint32_t n = source->ops->burst(source, frames, DP_BURST - seen);
+        dp_stage_mark(&w->stages, DP_STAGE_RX);
         if (n == 0)
             break;
         for (uint32_t i = 0; i < n && i < PREFETCH_FRAMES; i++)
@@ -253,6 +254,7 @@ static uint32_t fill_batch(struct dp_worker *w, uint32_t *ret_seen)
             bytes += frames[i].wire;
             kept += decode(w, &frames[i], &w->batch[kept]);
         }
+        dp_stage_mark(&w->stages, DP_STAGE_DECODE);
         source->ops->release(source);
         seen += n;
     }
@@ -280,26 +282,67 @@ uint32_t dp_worker_process(struct dp_worker *w, uint32_t n)
     return processed;
 }
 
+/* --- between workers --- */
+
+static uint32_t give(struct dp_worker *w, uint32_t n)
+{
+    uint32_t given, lost;
+    n = dp_distribute_give(w->distribute, w->index, w->batch, n, &given, &lost);
+    atl_counter_add(&w->counters.given_packets, given);
+    atl_counter_add(&w->counters.reasons[DP_REASON_HANDOVER_FULL], lost);
+    return n;
+}
+
+/* The hashes are good here, too: the tables of an engine share their seed. */
+static uint32_t take(struct dp_worker *w)
+{
+    atl_ns told_ns = dp_distribute_told(w->distribute);
+    uint32_t n = dp_distribute_take(w->distribute, w->index, w->batch, DP_BURST);
+    for (uint32_t i = 0; i < n; i++)
+        if (w->batch[i].clock_ns > w->clock_ns)
+            w->clock_ns = w->batch[i].clock_ns;
+    atl_counter_add(&w->counters.taken_packets, n);
+    dp_worker_process(w, n);
+    if (w->source->file && n < DP_BURST && told_ns > w->clock_ns)
+        w->clock_ns = told_ns;
+    return n;
+}
+
 uint32_t dp_worker_poll(struct dp_worker *w)
 {
-    uint32_t seen;
+    uint32_t seen = 0, n = 0;
+    dp_stage_begin(&w->stages);
     if (!w->source->file)
         advance_clock(w);
-    uint32_t n = fill_batch(w, &seen);
+    if (!w->deaf)
+        n = fill_batch(w, &seen);
     dp_table_hash_packets(&w->table, w->batch, n);
+    if (w->distribute != NULL)
+        n = give(w, n);
     dp_worker_process(w, n);
+    if (w->distribute != NULL)
+        n += take(w);
+    dp_stage_mark(&w->stages, DP_STAGE_TABLE);
     atl_counter_add(&w->counters.polls, 1);
-    if (seen == 0)
+    if (seen + n == 0)
         atl_counter_add(&w->counters.polls_empty, 1);
     if (w->source->paced)
         advance_clock(w);
+    if (w->distribute != NULL)
+        dp_distribute_tell(w->distribute, w->index, w->clock_ns);
     uint32_t ends = expire(w);
+    dp_stage_mark(&w->stages, DP_STAGE_EXPIRY);
+    dp_stage_end(&w->stages, seen, n, w->counters.stage_cycles, w->counters.stage_packets);
     atomic_store_explicit(&w->now_ns, w->clock_ns, memory_order_relaxed);
     atl_counter_add(&w->beat, 1);
-    return seen + ends;
+    dp_worker_publish(w);
+    return seen + n + ends;
 }
 
 bool dp_worker_has_room(const struct dp_worker *w)
 {
-    return w->ring_slots - atl_ring_used(w->ring) >= DP_STEP_RECORDS;
+    bool room = w->ring_slots - atl_ring_used(w->ring) >= DP_STEP_RECORDS;
+    if (w->distribute == NULL || w->deaf)
+        return room;
+    return room && dp_distribute_has_room(w->distribute, w->index, DP_BURST);
 }

@@ -10,6 +10,7 @@ enum {
     /* A card's ring of 4096 packets must outlast the sleep: this holds up to 16 Mpps. */
     SLEEP_LIVE_US = 250,
     ROOM_US = 200,
+    WAIT_US = 10000, /* for a device that calls; timers are a little late by as much */
 };
 
 /* After a stop: how long a consumer may stand still, and how long all may take. */
@@ -33,31 +34,84 @@ static void finish(struct dp_worker *w)
     atomic_store_explicit(&w->state, failed ? DP_FAILED : DP_ENDED, memory_order_release);
 }
 
+/* Read no more. @return true when the other workers will not give anything, either */
+static bool hush(struct dp_worker *w)
+{
+    if (w->distribute == NULL)
+        return true;
+    if (!w->deaf)
+        dp_distribute_close(w->distribute, w->index);
+    w->deaf = true;
+    return dp_distribute_ended(w->distribute, w->index);
+}
+
+static bool flush(struct dp_worker *w)
+{
+    bool ended = dp_worker_flush(w);
+    dp_worker_publish(w);
+    return ended;
+}
+
+static uint32_t turn(struct dp_worker *w)
+{
+    uint64_t begin = dp_cycles();
+    uint32_t done = dp_worker_poll(w);
+    uint64_t end = dp_cycles();
+    if (done != 0)
+        atl_counter_add(&w->counters.busy_cycles, end - begin);
+    if (w->turned != 0)
+        atl_counter_add(&w->counters.all_cycles, end - w->turned);
+    w->turned = end;
+    return done;
+}
+
 void dp_worker_step(struct dp_worker *w)
 {
     atl_counter_add(&w->beat, 1);
     if (!dp_worker_has_room(w))
         return;
     if (w->flushing) {
-        if (dp_worker_flush(w))
+        if (flush(w))
             finish(w);
         return;
     }
-    uint32_t work = dp_worker_poll(w);
-    w->flushing = w->source->state != DP_SOURCE_OPEN;
+    uint32_t work = turn(w);
+    w->flushing = w->source->state != DP_SOURCE_OPEN && hush(w);
     /* Nothing to do yet: do not let the caller spin. */
-    if (work == 0 && !w->flushing && (w->source->paced || !w->source->file))
+    if (work == 0 && !w->flushing && (w->source->paced || !w->source->file) && w->index == 0)
         sleep_us(SLEEP_FILE_US);
 }
 
-/* Polls that find nothing become rarer, so that a quiet edge leaves the core to others. */
-static uint32_t rest(uint32_t empty, uint32_t max_us)
+static void pause_briefly(void)
 {
-    if (empty < SPINS)
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/*
+ * Polls that find nothing become rarer, so that a quiet edge leaves the core to others: spin, then
+ * sleep longer and longer, and at last wait for the device to call, where it can. A worker that
+ * others hand packets to is called by nobody and goes on looking.
+ */
+static uint32_t rest(struct dp_worker *w, uint32_t empty, uint32_t max_us)
+{
+    if (empty < SPINS) {
+        pause_briefly();
         return empty + 1;
+    }
     uint32_t us = SLEEP_MIN_US * (empty - SPINS + 1);
-    sleep_us(us < max_us ? us : max_us);
-    return us < max_us ? empty + 1 : empty;
+    if (us < max_us) {
+        sleep_us(us);
+        return empty + 1;
+    }
+    if (w->distribute == NULL && w->source->calls)
+        w->source->ops->wait(w->source, WAIT_US);
+    else
+        sleep_us(max_us);
+    return empty;
 }
 
 static void work(struct dp_worker *w, const _Atomic bool *stop)
@@ -70,7 +124,28 @@ static void work(struct dp_worker *w, const _Atomic bool *stop)
             sleep_us(ROOM_US);
             continue;
         }
-        empty = dp_worker_poll(w) != 0 ? 0 : rest(empty, max_us);
+        empty = turn(w) != 0 ? 0 : rest(w, empty, max_us);
+    }
+}
+
+/* What others read for this worker is still to come, also when its own source has failed. */
+static void take_the_rest(struct dp_worker *w, const _Atomic bool *stop)
+{
+    uint32_t empty = 0;
+    atl_ns stop_ns = 0;
+    while (!hush(w)) {
+        if (w->source->file && !dp_worker_has_room(w) && !is_set(stop)) {
+            atl_counter_add(&w->beat, 1);
+            sleep_us(ROOM_US);
+            continue;
+        }
+        empty = turn(w) != 0 ? 0 : rest(w, empty, SLEEP_LIVE_US);
+        if (!is_set(stop))
+            continue;
+        if (stop_ns == 0)
+            stop_ns = atl_clock_mono_ns();
+        if (atl_clock_mono_ns() - stop_ns > STALL_NS)
+            break;
     }
 }
 
@@ -102,9 +177,10 @@ void dp_worker_run(struct dp_worker *w, const _Atomic bool *stop)
     atl_ns stop_ns = 0;
     bool wait = true;
     work(w, stop);
+    take_the_rest(w, stop);
     do {
         wait = wait && wait_for_room(w, stop, &stop_ns);
         atl_counter_add(&w->beat, 1);
-    } while (!dp_worker_flush(w));
+    } while (!flush(w));
     finish(w);
 }

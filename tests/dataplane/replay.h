@@ -24,9 +24,8 @@ struct replay {
     struct dp_flow records[REPLAY_MAX]; /* the first of them */
 };
 
-static inline void replay_drain(struct replay *r, struct dp_engine *engine)
+static inline void replay_drain_one(struct replay *r, struct atl_ring *ring)
 {
-    struct atl_ring *ring = dp_engine_ring(engine, 0);
     const void *elems;
     uint32_t n;
     while ((n = atl_ring_peek(ring, &elems)) > 0) {
@@ -39,6 +38,12 @@ static inline void replay_drain(struct replay *r, struct dp_engine *engine)
         }
         atl_ring_release(ring, n);
     }
+}
+
+static inline void replay_drain(struct replay *r, struct dp_engine *engine)
+{
+    for (uint32_t w = 0; w < dp_engine_workers(engine); w++)
+        replay_drain_one(r, dp_engine_ring(engine, w));
 }
 
 static inline void replay_nap(void)
@@ -98,7 +103,7 @@ static inline void replay_sort(struct replay *r)
 static inline bool replay_balanced(const struct replay *r)
 {
     const struct dp_counters *c = &r->counters;
-    return dp_counters_difference(c) == 0 && c->flows_live == 0 && c->ring_full_records == 0 &&
+    return dp_counters_difference(c) == 0 && c->handed_packets == 0 && c->flows_live == 0 && c->ring_full_records == 0 &&
            c->flows_created == c->flows_exported && r->packets == c->processed_packets;
 }
 

@@ -51,6 +51,71 @@ static void both_backends_give_the_same_records(void **state)
     assert_memory_equal(a.counters.reasons, b.counters.reasons, sizeof(a.counters.reasons));
 }
 
+static void workers_hand_over_what_one_of_them_reads(void **state)
+{
+    (void)state;
+    char device[300];
+    struct dp_config cfg = config(device, path);
+    cfg.workers = 3;
+    cfg.flows_max = 65536;
+    for (int threads = 0; threads < 2; threads++) {
+        assert_int_equal(replay(&b, &cfg, threads), 0);
+        assert_int_equal(b.state, DP_ENDED);
+        assert_true(replay_balanced(&b));
+        replay_sort(&b);
+        assert_int_equal(a.count, b.count);
+        for (uint32_t i = 0; i < a.count; i++)
+            assert_true(same_flow(&a.records[i], &b.records[i]));
+    }
+}
+
+static void expect_line(const struct dp_config *cfg, int code, const char *part)
+{
+    struct dp_engine *engine = NULL;
+    struct atl_error err = {""};
+    assert_int_equal(dp_engine_create(&engine, cfg, &err), code);
+    assert_null(engine);
+    if (strstr(err.text, part) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", part, err.text);
+}
+
+/* net_null takes a hash key and gives it back, as a card does. */
+static void a_device_with_a_symmetric_hash_is_trusted(void **state)
+{
+    (void)state;
+    struct dp_config cfg;
+    struct dp_engine *engine;
+    struct dp_counters c;
+    struct atl_error err = {""};
+    dp_config_default(&cfg);
+    cfg.backend = DP_BACKEND_DPDK;
+    cfg.device = "net_null0";
+    cfg.workers = 2;
+    for (int trial = 0; trial < 2; trial++) {
+        cfg.distribution = trial == 0 ? DP_DISTRIBUTE_AUTO : DP_DISTRIBUTE_SOFTWARE;
+        if (dp_engine_create(&engine, &cfg, &err) < 0)
+            fail_msg("%s", err.text);
+        const char *part = trial == 0 ? "the device spreads" : "handed over";
+        if (strstr(dp_engine_describe(engine), part) == NULL)
+            fail_msg("\"%s\" is not in \"%s\"", part, dp_engine_describe(engine));
+        assert_int_equal(dp_engine_start(engine, &err), 0);
+        for (int i = 0; i < 20; i++) {
+            replay_nap();
+            dp_engine_counters(engine, &c);
+            assert_int_equal(dp_counters_difference(&c), 0);
+        }
+        dp_engine_stop(engine);
+        dp_engine_counters(engine, &c);
+        assert_true(c.received_packets > 0);
+        assert_int_equal(c.reasons[DP_REASON_NOT_IP], c.received_packets);
+        assert_int_equal(c.handed_packets, 0);
+        dp_engine_destroy(engine);
+    }
+    cfg.distribution = DP_DISTRIBUTE_DEVICE;
+    cfg.device = "net_ring0";
+    expect_line(&cfg, -EINVAL, "distribute: software");
+}
+
 static void paced_in_a_thread(void **state)
 {
     (void)state;
@@ -73,16 +138,6 @@ static void paced_in_a_thread(void **state)
         assert_true(same_flow(&a.records[i], &b.records[i]));
     assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
     assert_true(CPU_EQUAL(&before, &after));
-}
-
-static void expect_line(const struct dp_config *cfg, int code, const char *part)
-{
-    struct dp_engine *engine = NULL;
-    struct atl_error err = {""};
-    assert_int_equal(dp_engine_create(&engine, cfg, &err), code);
-    assert_null(engine);
-    if (strstr(err.text, part) == NULL)
-        fail_msg("\"%s\" is not in \"%s\"", part, err.text);
 }
 
 static void each_mistake_gives_one_line(void **state)
@@ -127,6 +182,8 @@ int main(void)
     replay_write(path, PACKETS);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_backends_give_the_same_records),
+        cmocka_unit_test(workers_hand_over_what_one_of_them_reads),
+        cmocka_unit_test(a_device_with_a_symmetric_hash_is_trusted),
         cmocka_unit_test(paced_in_a_thread),
         cmocka_unit_test(each_mistake_gives_one_line),
         cmocka_unit_test(two_ports_at_once),

@@ -54,6 +54,26 @@ static void assert_same_records(void)
         assert_true(same_flow(&a.records[i], &b.records[i]));
 }
 
+/* Also what the end of the file cuts off: the clock of one reaches all. */
+static void any_number_of_workers_gives_the_same_records(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {2, 3, 4};
+    struct dp_config cfg = file_config(path);
+    cfg.flows_max = 65536;
+    assert_int_equal(replay(&a, &cfg, false), 0);
+    for (size_t i = 0; i < ATL_ARRAY_LEN(counts); i++)
+        for (int threads = 0; threads < 2; threads++) {
+            cfg.workers = counts[i];
+            cfg.ring_records = threads ? 256 : 1 << 14;
+            assert_int_equal(replay(&b, &cfg, threads), 0);
+            assert_int_equal(b.state, DP_ENDED);
+            assert_true(replay_balanced(&b));
+            assert_int_equal(b.counters.received_packets, PACKETS);
+            assert_same_records();
+        }
+}
+
 /* A ring far too small for all records: both roads wait for it. */
 static void threads_and_steps_give_the_same_records(void **state)
 {
@@ -433,7 +453,7 @@ static void config_names_the_field(void **state)
     REFUSES(device, "")
     REFUSES(snap_bytes, 63)
     REFUSES(workers, 0)
-    REFUSES(workers, 2)
+    REFUSES(workers, DP_WORKERS_MAX + 1)
     REFUSES(flows_max, 1023)
     REFUSES(detail_flows, 4097)
     REFUSES(ring_records, 1000)
@@ -456,6 +476,7 @@ int main(void)
     replay_write(path, PACKETS);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_read_to_its_end),
+        cmocka_unit_test(any_number_of_workers_gives_the_same_records),
         cmocka_unit_test(threads_and_steps_give_the_same_records),
         cmocka_unit_test(a_slow_consumer_loses_nothing_when_stepping),
         cmocka_unit_test(a_file_waits_for_the_consumer),
