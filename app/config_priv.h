@@ -13,6 +13,7 @@
 #define CONFIG_NAME_BYTES 33
 #define CONFIG_PATH_BYTES 256
 #define CONFIG_LIST_MAX   31
+#define CONFIG_CPU_BYTES  8
 
 enum config_role { CONFIG_EDGE, CONFIG_HUB };
 
@@ -26,6 +27,10 @@ struct config {
         bool file, pace, promiscuous;
         double speed;
         uint64_t snap, workers;
+        uint32_t distribute, fallback;
+        char fallback_device[CONFIG_PATH_BYTES];
+        char cpus[CONFIG_LIST_MAX][CONFIG_CPU_BYTES];
+        uint32_t n_cpus;
         char eal[CONFIG_LIST_MAX][CONFIG_PATH_BYTES];
         uint32_t n_eal;
     } capture;
@@ -44,6 +49,11 @@ struct config {
         uint64_t open_max, min_flows;
         atl_ns cooldown, clear_after;
     } alerts;
+    struct {
+        bool enabled, on_alert;
+        uint64_t packets, snap, max_files;
+        char dir[CONFIG_PATH_BYTES]; /* "": <state_dir>/evidence */
+    } evidence;
     struct {
         char url[CONFIG_PATH_BYTES];
         char username[CONFIG_PATH_BYTES], password_file[CONFIG_PATH_BYTES];

@@ -5,6 +5,8 @@
 
 static const char *const roles[] = {"edge", "hub", NULL};
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
+static const char *const distributions[] = {"auto", "device", "software", NULL};
+static const char *const fallbacks[] = {"none", "libpcap", NULL};
 /* The unit is what one protected thing is; only rows of single flows are trained on privately
  * today. */
 static const char *const units[] = {"flow", NULL};
@@ -58,6 +60,14 @@ static const struct config_key keys[] = {
     COUNT("capture.snap", capture.snap, 64, 65535, E, "bytes kept of a packet (live libpcap)"),
     BOOL("capture.promiscuous", capture.promiscuous, E, "see packets for other hosts"),
     COUNT("capture.workers", capture.workers, 1, 64, E, "capture threads"),
+    CHOICE("capture.distribute", capture.distribute, distributions, false, E,
+           "who brings a flow's packets to one worker: the device's hash or software"),
+    {"capture.cpus", CONFIG_LIST, AT(capture.cpus), CONFIG_CPU_BYTES, AT(capture.n_cpus), 0, 0,
+     NULL, false, E, "processors of the workers, one a list item; none: wherever there is room"},
+    CHOICE("capture.fallback", capture.fallback, fallbacks, false, E,
+           "what takes over when DPDK cannot open the device; the state is degraded then"),
+    TEXT("capture.fallback_device", capture.fallback_device, false, E,
+         "interface to fall back to; else the one named by iface= in the device"),
     {"capture.eal", CONFIG_LIST, AT(capture.eal), CONFIG_PATH_BYTES, AT(capture.n_eal), 0, 0, NULL,
      false, E, "further DPDK EAL arguments, one a list item"},
 
@@ -90,6 +100,15 @@ static const struct config_key keys[] = {
              "least time between updates of one incident"),
     DURATION("alerts.clear_after", alerts.clear_after, 1, 604800, E,
              "quiet time that clears an incident"),
+
+    BOOL("evidence.enabled", evidence.enabled, E,
+         "keep the headers of the latest packets, to write those behind an alert"),
+    COUNT("evidence.packets", evidence.packets, 64, 16777216, E, "packets kept by each worker"),
+    COUNT("evidence.snap", evidence.snap, 32, 2048, E,
+          "bytes kept of a packet; headers only with 128"),
+    TEXT("evidence.dir", evidence.dir, false, E, "folder of the pcapng files [state_dir/evidence]"),
+    COUNT("evidence.max_files", evidence.max_files, 1, 10000, E, "the oldest files make room"),
+    BOOL("evidence.on_alert", evidence.on_alert, E, "write a file when an alert is raised"),
 
     TEXT("broker.url", broker.url, false, E | H, "mqtt://host:port or mqtts://host:port"),
     TEXT("broker.username", broker.username, false, E | H, "broker login"),
@@ -160,6 +179,10 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->alerts.min_flows = 20;
     cfg->alerts.cooldown = 60 * ATL_NS_PER_S;
     cfg->alerts.clear_after = 300 * ATL_NS_PER_S;
+    cfg->evidence.packets = 65536;
+    cfg->evidence.snap = 128;
+    cfg->evidence.max_files = 100;
+    cfg->evidence.on_alert = true;
     cfg->broker.queue = 10000;
     cfg->broker.metrics_every = 5 * ATL_NS_PER_S;
     cfg->federation.budget_epsilon = 8;

@@ -150,6 +150,7 @@ static void step(struct edge *e, bool flush)
 {
     atl_ns now_ns = dp_engine_now_ns(e->engine);
     detector_step(e->detector, now_ns, flush);
+    edge_account_raise(e);
     alert_book_step(e->book, now_ns);
     atomic_store(&e->alerts_open, alert_book_open(e->book));
     atomic_store(&e->alerts_suppressed, alert_book_suppressed(e->book));

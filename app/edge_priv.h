@@ -6,6 +6,7 @@
 #ifndef EDGE_PRIV_H
 #define EDGE_PRIV_H
 
+#include "app/control_socket_priv.h"
 #include "app/detector_priv.h"
 #include "app/node_priv.h"
 #include "app/trainer_priv.h"
@@ -30,9 +31,13 @@ struct edge {
     char model_path[CONFIG_PATH_BYTES + 32];
     char model_names[VIEW_COUNT][32];
     bool learned[VIEW_COUNT], learning[VIEW_COUNT];
-    bool ended, mismatch; /* already said */
-    atl_ns metrics_due_ns, metrics_last_ns;
+    bool ended, mismatch;    /* already said */
+    const char *degraded[8]; /* why, in the order it came about */
+    uint32_t n_degraded;
+    atl_ns accounts_due_ns, metrics_due_ns, metrics_last_ns;
     struct dp_counters counters_last;
+    double packets_per_s, bits_per_s, flows_per_s; /* between the last two metrics */
+    struct control *control;
 
     /* any */
     struct dp_engine *engine;
@@ -41,6 +46,7 @@ struct edge {
     atl_counter analysis_beat;
     _Atomic uint32_t alerts_open;
     _Atomic uint64_t alerts_suppressed;
+    _Atomic int64_t packets_missing; /* a mismatch of the accounts, to be raised */
 
     /* analysis, while its thread runs */
     pthread_t analysis;
@@ -68,7 +74,27 @@ void edge_federation_close(struct edge *edge);
 void edge_federation_trained(struct edge *edge, const struct trainer_result *result);
 const char *edge_federation_state(const struct edge *edge);
 
+/* edge_capture.c */
+/** Falls back to libpcap where the configuration says so. */
+int edge_capture_open(struct edge *edge, struct atl_error *err);
+/** Tell once that the capture has ended or failed. */
+void edge_capture_look(struct edge *edge);
+/** From now on the state is degraded. @param why  a constant */
+void edge_degrade(struct edge *edge, const char *why);
+
+/* edge_account.c */
+/** Once a second: every packet is somewhere, or an alert will say so. Control thread. */
+void edge_account_check(struct edge *edge, atl_ns mono_ns);
+/** Raise what the check has found. Analysis thread. */
+void edge_account_raise(struct edge *edge);
+void edge_account_signal(int64_t missing, const struct dp_counters *counters, atl_ns now_ns,
+                         const char *node, struct alert_signal *ret_signal);
+
+/* edge_control.c */
+int edge_control_open(struct edge *edge, struct atl_error *err);
+
 /* edge_metrics.c */
+json_t *edge_metrics_json(const struct edge *edge);
 void edge_metrics_publish(struct edge *edge);
 
 #endif

@@ -12,6 +12,11 @@ void log_set_level(enum log_level level)
     atomic_store(&lowest, (int)level);
 }
 
+bool log_enabled(enum log_level level)
+{
+    return (int)level <= atomic_load(&lowest);
+}
+
 /* Text from the network may end in a terminal. */
 static void tame(char *text)
 {
@@ -24,7 +29,7 @@ static void tame(char *text)
 void log_line(enum log_level level, const char *fmt, ...)
 {
     static const char *const names[] = {"ERROR", "WARNING", "INFO", "DEBUG"};
-    if ((int)level > atomic_load(&lowest))
+    if (!log_enabled(level))
         return;
 
     char text[1024], time[ATL_TIME_TEXT_BYTES], line[1200];

@@ -110,6 +110,7 @@ int node_init(struct node *node, const struct config *cfg, const char *config_pa
     memset(node, 0, sizeof(*node));
     node->cfg = cfg;
     node->config_path = config_path;
+    node->state = "online";
     node->signal_fd = node->timer_fd = -1;
     snprintf(node->prefix, sizeof(node->prefix), "atalaya/v1/%s/%s", cfg->site, cfg->node);
     atl_rng_init_secure(&rng);
@@ -169,13 +170,15 @@ enum node_wish node_turn(struct node *node)
 static void on_bus_event(void *ctx, enum bus_event event, const char *why)
 {
     struct node *node = ctx;
+    if (event != BUS_REFUSED)
+        node->connected = event == BUS_CONNECTED;
     if (event != BUS_CONNECTED) {
         log_line(LOG_WARNING, "broker: %s", why);
         return;
     }
     log_line(LOG_INFO, "broker: %s", why);
     node_publish(node, "info", json_incref(node->info), 1, true);
-    node_publish_state(node, "online");
+    node_publish_state(node, node->state);
     if (node->on_connect != NULL)
         node->on_connect(node->connect_ctx);
 }
@@ -267,6 +270,7 @@ void node_publish(struct node *node, const char *tail, json_t *document, int qos
 
 void node_publish_state(struct node *node, const char *state)
 {
+    node->state = state;
     node_publish(node, "state",
                  json_pack("{s:i, s:s, s:s, s:o}", "schema", 1, "state", state, "boot", node->boot,
                            "ts", node_now()),
@@ -275,24 +279,30 @@ void node_publish_state(struct node *node, const char *state)
 
 /* --- configuration, again and again --- */
 
-bool node_reload_wanted(const struct node *node)
+int node_reload_check(const struct node *node, struct config_report *report)
 {
     struct config fresh;
+    if (config_load(node->config_path, &fresh, report) < 0)
+        return -EINVAL;
+    return memcmp(fresh.digest, node->cfg->digest, sizeof(fresh.digest)) != 0;
+}
+
+bool node_reload_wanted(const struct node *node)
+{
     struct config_report *report = calloc(1, sizeof(*report));
     if (report == NULL)
         return false;
-    int r = config_load(node->config_path, &fresh, report);
+    int r = node_reload_check(node, report);
     for (uint32_t i = 0; i < report->n; i++)
         log_line(LOG_ERROR, "reload: %s:%u:%u: %s", node->config_path, report->problems[i].line,
                  report->problems[i].column, report->problems[i].text);
-    bool same = memcmp(fresh.digest, node->cfg->digest, sizeof(fresh.digest)) == 0;
     if (r < 0)
         log_line(LOG_ERROR, "reload: the old configuration stays");
-    else if (same)
+    else if (r == 0)
         log_line(LOG_INFO, "reload: nothing changed");
     config_report_finish(report);
     free(report);
-    return r == 0 && !same;
+    return r == 1;
 }
 
 static int load(const char *path, enum config_role role, struct config *cfg)

@@ -24,6 +24,8 @@ struct node {
     char boot[17], started[ATL_TIME_TEXT_BYTES];
     json_t *info;           /* the birth document; the owner adds its own keys before start */
     struct bus_client *bus; /* NULL without a broker */
+    bool connected;
+    const char *state; /* the last that was published; again after each connection */
     void (*on_connect)(void *ctx);
     void *connect_ctx;
     int epoll_fd, signal_fd, timer_fd;
@@ -59,8 +61,11 @@ json_t *node_now(void);
 json_t *node_number(double value);
 
 /**
- * Validate the file behind cfg again, as SIGHUP asks: problems are logged and the old one stays.
- * @return true when it is good and differs
+ * Validate the file behind cfg again. Finish the report in any case.
+ * @return 1 (good and different), 0 (nothing changed), -EINVAL (problems; the old one stays)
+ */
+int node_reload_check(const struct node *node, struct config_report *report);
+/** The same as SIGHUP asks for it, with the problems logged. @return true when good and different
  */
 bool node_reload_wanted(const struct node *node);
 

@@ -11,7 +11,8 @@ static const char help[] =
     "Watch this router: capture packets, learn what is normal here, raise alerts, take part in a\n"
     "federation. With neither broker nor hub it is a complete detector by itself: alerts are "
     "logged.\n"
-    "SIGTERM ends it cleanly; SIGHUP validates FILE and, when it is good, starts again with it.\n\n"
+    "SIGTERM ends it cleanly; SIGHUP validates FILE and, when it is good, starts again with it.\n"
+    "atalaya status, stats, evidence and reload talk to it through a socket in its state_dir.\n\n"
     "  -c, --config FILE  configuration (see configs/edge.yaml; atalaya check --keys lists all "
     "keys)\n"
     "  -v, --verbose      also log details\n"
@@ -41,30 +42,6 @@ static int load_models(struct edge *e, struct atl_error *err)
     return r;
 }
 
-static int open_engine(struct edge *e, struct atl_error *err)
-{
-    const struct config *cfg = e->cfg;
-    struct dp_config dp;
-    dp_config_default(&dp);
-    dp.backend = (enum dp_backend)cfg->capture.backend;
-    dp.device = cfg->capture.device;
-    dp.file = cfg->capture.file;
-    dp.pace = cfg->capture.pace;
-    dp.pace_speed = cfg->capture.speed;
-    dp.snap_bytes = (uint32_t)cfg->capture.snap;
-    dp.promiscuous = cfg->capture.promiscuous;
-    dp.workers = (uint32_t)cfg->capture.workers;
-    for (uint32_t i = 0; i < cfg->capture.n_eal && i + 1 < DP_EAL_ARGS_MAX; i++)
-        dp.eal_args[i] = cfg->capture.eal[i];
-    dp.flows_max = (uint32_t)cfg->flows.max;
-    dp.timeout_idle_ns = cfg->flows.idle;
-    dp.timeout_active_ns = cfg->flows.active;
-    dp.timeout_udp_ns = cfg->flows.udp;
-    dp.timeout_half_open_ns = cfg->flows.half_open;
-    dp.timeout_closed_ns = cfg->flows.closed;
-    return dp_engine_create(&e->engine, &dp, err);
-}
-
 static void on_connect(void *ctx)
 {
     edge_alerts_republish(ctx);
@@ -90,7 +67,9 @@ static int start_edge(struct edge *e, struct atl_error *err)
 {
     int r = load_models(e, err);
     if (r == 0)
-        r = open_engine(e, err);
+        r = edge_control_open(e, err);
+    if (r == 0)
+        r = edge_capture_open(e, err);
     if (r < 0)
         return r;
     add_info(e);
@@ -116,6 +95,7 @@ static void finish_edge(struct edge *e)
     edge_analysis_stop(e);
     trainer_destroy(e->trainer);
     edge_federation_close(e);
+    control_close(e->control);
     node_finish(&e->node);
     detector_destroy(e->detector);
     dp_engine_destroy(e->engine);
@@ -174,45 +154,18 @@ static void learn_when_ready(struct edge *e)
     }
 }
 
-static void look_at_engine(struct edge *e)
-{
-    enum dp_state state = dp_engine_state(e->engine);
-    if (state != DP_RUNNING && !e->ended) {
-        e->ended = true;
-        if (state == DP_FAILED)
-            log_line(LOG_ERROR, "capture: %s", dp_engine_error(e->engine));
-        else
-            log_line(LOG_INFO,
-                     "capture: %s has ended; what it held is analysed, SIGTERM ends the edge",
-                     e->cfg->capture.device);
-        node_publish_state(&e->node, "degraded");
-    }
-}
-
-static void check_accounts(struct edge *e)
-{
-    struct dp_counters c;
-    dp_engine_counters(e->engine, &c);
-    int64_t difference = dp_counters_difference(&c);
-    /* a running worker may stand between two counters; standing still there is no excuse */
-    if (e->ended && difference != 0 && !e->mismatch) {
-        e->mismatch = true;
-        log_line(LOG_ERROR, "accounting: %lld packets are missing from the counters",
-                 (long long)difference);
-    }
-}
-
 static void turn(struct edge *e)
 {
     atl_ns now_ns = atl_clock_mono_ns();
     learn_when_ready(e);
-    look_at_engine(e);
+    edge_capture_look(e);
+    edge_account_check(e, now_ns);
+    control_step(e->control, now_ns);
     if (e->fed != NULL)
         fed_edge_step(e->fed, atl_clock_wall_ns());
     if (now_ns < e->metrics_due_ns)
         return;
     e->metrics_due_ns = now_ns + e->cfg->broker.metrics_every;
-    check_accounts(e);
     edge_metrics_publish(e);
 }
 

@@ -84,6 +84,13 @@ static int check_distribution(const struct dp_config *cfg, struct atl_error *err
     if (cfg->file && cfg->workers > 1 && cfg->distribution == DP_DISTRIBUTE_DEVICE)
         return atl_error_set(err, -EINVAL,
                              "distribution: a file cannot spread its packets; set auto");
+    if (cfg->n_cpus > DP_WORKERS_MAX)
+        return atl_error_set(err, -EINVAL, "n_cpus: %u are more than %d", cfg->n_cpus,
+                             DP_WORKERS_MAX);
+    for (uint32_t i = 0; i < cfg->n_cpus; i++)
+        if (cfg->cpus[i] >= DP_CPUS_MAX)
+            return atl_error_set(err, -EINVAL, "cpus: %u is above %d", cfg->cpus[i],
+                                 DP_CPUS_MAX - 1);
     if (cfg->flows_max / cfg->workers < FLOWS_MIN)
         return atl_error_set(err, -EINVAL,
                              "flows_max: %u are too few for %u workers; set at least %u",

@@ -137,6 +137,7 @@ typedef void (*dp_log_fn)(void *ctx, const char *line);
 
 #define DP_WORKERS_MAX  64
 #define DP_EAL_ARGS_MAX 32
+#define DP_CPUS_MAX     1024
 
 struct dp_config {
     enum dp_backend backend;
@@ -152,6 +153,8 @@ struct dp_config {
     bool promiscuous;
     uint32_t workers; /* 1 … DP_WORKERS_MAX; a file gives the same records with any number */
     enum dp_distribution distribution;
+    uint16_t cpus[DP_WORKERS_MAX]; /* worker i runs on cpus[i mod n_cpus], below DP_CPUS_MAX */
+    uint32_t n_cpus;               /* 0: the system chooses */
     /**
      * Extra EAL arguments, NULL-terminated. DPDK starts once per process: those of the first engine
      * count.

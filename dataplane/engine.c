@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/worker_priv.h"
 
@@ -14,6 +16,8 @@ struct dp_engine {
     uint32_t threads_started;
     _Atomic bool stop;
     bool file;
+    uint16_t cpus[DP_WORKERS_MAX];
+    uint32_t n_cpus;
     char describe[400];
 };
 
@@ -127,6 +131,8 @@ int dp_engine_create(struct dp_engine **ret_engine, const struct dp_config *cfg,
     if (engine == NULL)
         return atl_error_set(err, -ENOMEM, "out of memory");
     engine->file = cfg->file;
+    engine->n_cpus = cfg->n_cpus;
+    memcpy(engine->cpus, cfg->cpus, sizeof(engine->cpus));
     engine->worker = aligned_alloc(ATL_CACHE_LINE_BYTES, cfg->workers * sizeof(*engine->worker));
     engine->threads = calloc(cfg->workers, sizeof(*engine->threads));
     if (engine->worker == NULL || engine->threads == NULL)
@@ -162,6 +168,7 @@ void dp_engine_destroy(struct dp_engine *engine)
 
 struct job {
     struct dp_worker *worker;
+    int cpu; /* −1: any */
     const _Atomic bool *stop;
     pthread_mutex_t lock;
     pthread_cond_t ready;
@@ -179,13 +186,28 @@ static void answer(struct job *job, int result)
     pthread_mutex_unlock(&job->lock);
 }
 
+static int pin(int cpu, struct atl_error *err)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)cpu, &set);
+    int r = -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+    return r == 0 ? 0
+                  : atl_error_set(err, -EINVAL,
+                                  "cpus: processor %d is not there or not for us; see nproc and "
+                                  "taskset -p $$",
+                                  cpu);
+}
+
 static void *run(void *arg)
 {
     struct job *job = arg;
     struct dp_worker *worker = job->worker;
     const _Atomic bool *stop = job->stop;
     struct dp_source *source = worker->source;
-    int r = source->ops->enter != NULL ? source->ops->enter(source, &job->error) : 0;
+    int r = job->cpu >= 0 ? pin(job->cpu, &job->error) : 0;
+    if (r == 0 && source->ops->enter != NULL)
+        r = source->ops->enter(source, &job->error);
     answer(job, r); /* job is gone from here on */
     if (r < 0)
         return NULL;
@@ -197,7 +219,11 @@ static void *run(void *arg)
 
 static int start_thread(struct dp_engine *engine, uint32_t i, struct atl_error *err)
 {
-    struct job job = {.worker = &engine->worker[i], .stop = &engine->stop};
+    struct job job = {
+        .worker = &engine->worker[i],
+        .cpu = engine->n_cpus > 0 ? engine->cpus[i % engine->n_cpus] : -1,
+        .stop = &engine->stop,
+    };
     pthread_mutex_init(&job.lock, NULL);
     pthread_cond_init(&job.ready, NULL);
     int r = -pthread_create(&engine->threads[i], NULL, run, &job);

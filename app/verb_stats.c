@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/app_priv.h"
+#include "app/config_priv.h"
+#include "app/control_socket_priv.h"
+#include "app/options_priv.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WATCH_NS ATL_NS_PER_S
+
+static const char status_help[] =
+    "Usage: atalaya status -c FILE [--json]\n\n"
+    "How a running edge is: since when, what it captures, what it has learned, which alerts are\n"
+    "open, and why it is degraded if it is. Exit code 0 when it runs, 1 when it does not "
+    "answer.\n\n"
+    "  -c, --config FILE  its configuration: says where its socket is\n"
+    "  -s, --socket PATH  or the socket itself, <state_dir>/control.sock\n"
+    "      --json         its answer as one JSON object\n"
+    "  -h, --help         this text\n\n"
+    "Example: atalaya status -c /etc/atalaya/edge.yaml\n";
+
+static const char stats_help[] =
+    "Usage: atalaya stats -c FILE [--watch] [--json]\n\n"
+    "What a running edge counts. Every packet received is processed, dropped for a reason with a\n"
+    "name, or on its way between workers: the difference is 0. Losses are packets that never came\n"
+    "to us. Cycles a packet are measured on one burst of 1024 for each stage; busy is the share "
+    "of\n"
+    "time in which a worker found work.\n\n"
+    "  -c, --config FILE  its configuration: says where its socket is\n"
+    "  -s, --socket PATH  or the socket itself, <state_dir>/control.sock\n"
+    "  -w, --watch        one line a second until interrupted\n"
+    "      --json         JSON; with --watch one object a line\n"
+    "  -h, --help         this text\n\n"
+    "Example: atalaya stats -c /etc/atalaya/edge.yaml --watch\n";
+
+static const char reload_help[] =
+    "Usage: atalaya reload -c FILE [--json]\n\n"
+    "Have a running edge validate its configuration and, when it is good and has changed, start\n"
+    "again with it. A file with mistakes is refused with their places, and the old one stays.\n\n"
+    "  -c, --config FILE  its configuration: says where its socket is\n"
+    "  -s, --socket PATH  or the socket itself, <state_dir>/control.sock\n"
+    "      --json         its answer as one JSON object\n"
+    "  -h, --help         this text\n\n"
+    "Example: atalaya reload -s /var/lib/atalaya/control.sock\n";
+
+struct talk {
+    const char *verb;
+    const char *config, *socket;
+    bool json, watch;
+    json_t *request;
+    void (*print)(const json_t *answer);
+};
+
+/* --- reading answers --- */
+
+static const json_t *at(const json_t *doc, const char *path)
+{
+    char name[64];
+    while (doc != NULL && path[0] != '\0') {
+        size_t n = strcspn(path, ".");
+        snprintf(name, sizeof(name), "%.*s", (int)n, path);
+        doc = json_object_get(doc, name);
+        path += path[n] == '.' ? n + 1 : n;
+    }
+    return doc;
+}
+
+static double number(const json_t *doc, const char *path)
+{
+    return json_number_value(at(doc, path));
+}
+
+static const char *text(const json_t *doc, const char *path)
+{
+    const char *value = json_string_value(at(doc, path));
+    return value != NULL ? value : "?";
+}
+
+/* --- for people --- */
+
+static void print_reasons(const json_t *doc)
+{
+    const char *name;
+    json_t *value;
+    const char *before = " (";
+    json_object_foreach((json_t *)(uintptr_t)at(doc, "packets.dropped"), name, value)
+    {
+        if (json_integer_value(value) == 0)
+            continue;
+        printf("%s%" JSON_INTEGER_FORMAT " %s", before, json_integer_value(value), name);
+        before = ", ";
+    }
+    printf("%s\n", before[0] == ',' ? ")" : "");
+}
+
+static void print_packets(const json_t *doc)
+{
+    double received = number(doc, "packets.received"), processed = number(doc, "packets.processed");
+    double handed = number(doc, "packets.handed"), difference = number(doc, "packets.difference");
+    printf("packets    %.0f received, %.0f processed, %.0f dropped", received, processed,
+           received - processed - handed - difference);
+    print_reasons(doc);
+    printf("lost       %.0f before us (card %.0f full, %.0f broken, %.0f without buffer; kernel "
+           "%.0f)\n",
+           number(doc, "packets.nic_dropped"), number(doc, "packets.losses.nic_missed"),
+           number(doc, "packets.losses.nic_errors"), number(doc, "packets.losses.nic_nombuf"),
+           number(doc, "packets.losses.kernel"));
+    printf("flows      %.0f live, %.0f ended, %.0f lost on the way to the analysis\n",
+           number(doc, "flows.live"), number(doc, "flows.exported"), number(doc, "flows.lost"));
+}
+
+static void print_status(const json_t *doc)
+{
+    size_t i;
+    json_t *reason;
+    printf("%s/%s is %s since %s (atalaya %s)\n", text(doc, "site"), text(doc, "node"),
+           text(doc, "state"), text(doc, "started"), text(doc, "version"));
+    json_array_foreach((json_t *)(uintptr_t)at(doc, "degraded"), i, reason)
+        printf("degraded   %s\n", json_string_value(reason));
+    printf("capture    %s\n", text(doc, "capture"));
+    print_packets(doc);
+    printf("rate       %.0f packets/s, %.3f Mbit/s, %.0f flows/s\n",
+           number(doc, "rates.packets_per_s"), number(doc, "rates.bits_per_s") / 1e6,
+           number(doc, "rates.flows_per_s"));
+    printf("detector   %s, %.0f of %.0f flows seen to learn from, %.0f scored\n",
+           text(doc, "detector.phase"), number(doc, "detector.rows"),
+           number(doc, "detector.rows_needed"), number(doc, "detector.scored"));
+    printf("alerts     %.0f open, %.0f suppressed\n", number(doc, "alerts.open"),
+           number(doc, "alerts.suppressed"));
+    printf("broker     %s\n", text(doc, "broker.url")[0] == '\0'          ? "none"
+                              : json_is_true(at(doc, "broker.connected")) ? "connected"
+                                                                          : "not connected");
+    printf("federation %s, round %.0f, epsilon %.3f of %.3f\n", text(doc, "federation.state"),
+           number(doc, "federation.round"), number(doc, "federation.epsilon"),
+           number(doc, "federation.budget"));
+}
+
+static void print_stats(const json_t *doc)
+{
+    size_t i;
+    json_t *w;
+    print_packets(doc);
+    printf("difference %.0f, on their way between workers %.0f\n",
+           number(doc, "packets.difference"), number(doc, "packets.handed"));
+    printf("\nworker     received        given        taken    processed   live flows  busy     "
+           "rx  decode  table  expiry\n");
+    json_array_foreach((json_t *)(uintptr_t)at(doc, "workers"), i, w)
+        printf("%6zu %12.0f %12.0f %12.0f %12.0f %12.0f %4.0f%% %6.0f %7.0f %6.0f %7.0f\n", i,
+               number(w, "received"), number(w, "given"), number(w, "taken"),
+               number(w, "processed"), number(w, "flows_live"), 100 * number(w, "busy"),
+               number(w, "cycles_per_packet.rx"), number(w, "cycles_per_packet.decode"),
+               number(w, "cycles_per_packet.table"), number(w, "cycles_per_packet.expiry"));
+    printf("(the last four in cycles a packet)\n");
+}
+
+static void print_reload(const json_t *doc)
+{
+    printf("%s\n", json_is_true(at(doc, "changed")) ? "good; the edge starts again with it"
+                                                    : "good; nothing has changed");
+}
+
+/* --- watching --- */
+
+static double busy_between(const json_t *now, const json_t *before, size_t worker)
+{
+    const json_t *w = json_array_get(at(now, "workers"), worker);
+    const json_t *old = json_array_get(at(before, "workers"), worker);
+    double all = number(w, "all_cycles") - number(old, "all_cycles");
+    return all > 0 ? (number(w, "busy_cycles") - number(old, "busy_cycles")) / all : 0;
+}
+
+static void print_line(const json_t *now, const json_t *before, uint32_t line)
+{
+    double s = (number(now, "mono_ns") - number(before, "mono_ns")) * 1e-9;
+    double per_s = s > 0 ? 1 / s : 0;
+#define RATE(path) ((number(now, path) - number(before, path)) * per_s)
+    if (line % 20 == 0)
+        printf("time          packets/s     Mbit/s    lost/s  flows live  difference  busy of "
+               "each worker\n");
+    printf("%-12.8s %10.0f %10.2f %9.0f %11.0f %11.0f ", text(now, "ts") + 11,
+           RATE("packets.received"), RATE("bytes") * 8 / 1e6, RATE("packets.nic_dropped"),
+           number(now, "flows.live"), number(now, "packets.difference"));
+#undef RATE
+    for (size_t w = 0; w < json_array_size(at(now, "workers")); w++)
+        printf(" %3.0f%%", 100 * busy_between(now, before, w));
+    putchar('\n');
+}
+
+static void print_json(const json_t *doc)
+{
+    json_dumpf(doc, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    putchar('\n');
+}
+
+static int watch(const struct talk *t, int fd, struct atl_error *err)
+{
+    json_t *before = NULL, *now = NULL;
+    struct timespec pause = {.tv_sec = (time_t)(WATCH_NS / ATL_NS_PER_S)};
+    int r;
+    /* Ends with the edge, with the reader of our output, or with the signal that ends us. */
+    for (uint32_t line = 0;; nanosleep(&pause, NULL)) {
+        r = control_call(fd, t->request, &now, err);
+        if (r < 0)
+            break;
+        if (t->json)
+            print_json(now);
+        else if (before != NULL)
+            print_line(now, before, line++);
+        json_decref(before);
+        before = now;
+        if (fflush(stdout) != 0)
+            break;
+    }
+    json_decref(before);
+    return r;
+}
+
+/* --- one talk --- */
+
+static int find_socket(const struct talk *t, char out[CONTROL_PATH_BYTES], int *ret_code,
+                       struct atl_error *err)
+{
+    struct config cfg = {.state_dir = ""};
+    *ret_code = EXIT_FAILED;
+    if (t->socket != NULL) {
+        if (atl_copy(out, CONTROL_PATH_BYTES, t->socket))
+            return 0;
+        return atl_error_set(err, -1, "%s: too long for a socket's path", t->socket);
+    }
+    struct config_report *report = calloc(1, sizeof(*report));
+    if (report == NULL)
+        return atl_error_set(err, -1, "out of memory");
+    int r = config_load(t->config, &cfg, report);
+    /* A running edge must answer also while its file is being edited. */
+    if (r < 0 && cfg.state_dir[0] == '\0') {
+        *ret_code = EXIT_CONFIG;
+        config_report_print(report, t->config, stderr);
+        atl_error_set(err, -1, "%s: says not where the socket is; see --socket", t->config);
+    } else {
+        r = control_path(cfg.state_dir, out, err);
+    }
+    config_report_finish(report);
+    free(report);
+    return r;
+}
+
+static int one_answer(const struct talk *t, int fd, struct atl_error *err)
+{
+    json_t *answer, *problem;
+    size_t i;
+    int r = control_call(fd, t->request, &answer, err);
+    if (r < 0)
+        return r;
+    if (t->json)
+        print_json(answer);
+    if (!json_is_true(at(answer, "ok"))) {
+        r = atl_error_set(err, -1, "%s", text(answer, "error"));
+        json_array_foreach((json_t *)(uintptr_t)at(answer, "problems"), i, problem)
+            fprintf(stderr, "line %.0f, column %.0f: %s\n", number(problem, "line"),
+                    number(problem, "column"), text(problem, "error"));
+    } else if (!t->json) {
+        t->print(answer);
+    }
+    json_decref(answer);
+    return r;
+}
+
+static int run(const struct talk *t)
+{
+    struct atl_error err = {""};
+    char path[CONTROL_PATH_BYTES];
+    int code, fd;
+    if (find_socket(t, path, &code, &err) < 0) {
+        fprintf(stderr, "atalaya %s: %s\n", t->verb, err.text);
+        return code;
+    }
+    int r = control_connect(&fd, path, &err);
+    if (r == 0) {
+        r = t->watch ? watch(t, fd, &err) : one_answer(t, fd, &err);
+        close(fd);
+    }
+    if (r < 0)
+        fprintf(stderr, "atalaya %s: %s\n", t->verb, err.text);
+    return r < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/* @return −1 to go on, or the exit code; what is left of the line begins at optind */
+static int parse(struct talk *t, const char *help, bool watches, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
+        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+        {"watch", no_argument, NULL, 'w'},        {NULL, 0, NULL, 0},
+    };
+    opterr = 0;
+    for (int c;
+         (c = getopt_long(argc, argv, watches ? ":c:s:wh" : ":c:s:h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'c':
+            t->config = optarg;
+            break;
+        case 's':
+            t->socket = optarg;
+            break;
+        case 'j':
+            t->json = true;
+            break;
+        case 'w':
+            if (!watches)
+                return options_usage(t->verb, "unknown option --watch");
+            t->watch = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_OK;
+        default:
+            return options_refuse(t->verb, c, argv, options);
+        }
+    }
+    if (t->config == NULL && t->socket == NULL)
+        return options_usage(t->verb, "expected -c FILE or --socket PATH");
+    return -1;
+}
+
+static int simple_verb(const char *verb, const char *help, bool watches,
+                       void (*print)(const json_t *answer), int argc, char **argv)
+{
+    struct talk t = {.verb = verb, .print = print};
+    int code = parse(&t, help, watches, argc, argv);
+    if (code >= 0)
+        return code;
+    if (optind < argc)
+        return options_usage(verb, "expected nothing but options, found '%s'", argv[optind]);
+    t.request = json_pack("{s:s}", "verb", verb);
+    code = run(&t);
+    json_decref(t.request);
+    return code;
+}
+
+int verb_status(int argc, char **argv)
+{
+    return simple_verb("status", status_help, false, print_status, argc, argv);
+}
+
+int verb_stats(int argc, char **argv)
+{
+    return simple_verb("stats", stats_help, true, print_stats, argc, argv);
+}
+
+int verb_reload(int argc, char **argv)
+{
+    return simple_verb("reload", reload_help, false, print_reload, argc, argv);
+}
+
+/* --- evidence --- */
+
+static const char evidence_help[] =
+    "Usage: atalaya evidence -c FILE ADDRESS [--json]\n\n"
+    "Write what a running edge remembers of the packets of one address to a pcapng file in its\n"
+    "evidence folder, and print the file's name. The edge must have evidence.enabled: true; it "
+    "then\n"
+    "keeps the first evidence.snap bytes of the last evidence.packets packets of each worker.\n\n"
+    "Privacy: the file contains the addresses, ports and headers of people's traffic, on this box\n"
+    "only, mode 0600; never a byte beyond evidence.snap. With the default of 128 bytes that is "
+    "the\n"
+    "headers, and of packets with short headers the first few bytes behind them.\n\n"
+    "  -c, --config FILE  its configuration: says where its socket is\n"
+    "  -s, --socket PATH  or the socket itself, <state_dir>/control.sock\n"
+    "      --json         its answer as one JSON object\n"
+    "  -h, --help         this text\n\n"
+    "Example: atalaya evidence -c /etc/atalaya/edge.yaml 192.0.2.7\n";
+
+static void print_evidence(const json_t *doc)
+{
+    fprintf(stderr, "%.0f packets of %.0f remembered\n", number(doc, "packets"),
+            number(doc, "remembered"));
+    printf("%s\n", text(doc, "file"));
+}
+
+int verb_evidence(int argc, char **argv)
+{
+    struct talk t = {.verb = "evidence", .print = print_evidence};
+    int code = parse(&t, evidence_help, false, argc, argv);
+    if (code >= 0)
+        return code;
+    if (optind + 1 != argc)
+        return options_usage(t.verb, "expected one address");
+    t.request = json_pack("{s:s, s:s}", "verb", t.verb, "entity", argv[optind]);
+    if (t.request == NULL)
+        return options_usage(t.verb, "the address is no text");
+    code = run(&t);
+    json_decref(t.request);
+    return code;
+}
