@@ -292,6 +292,36 @@ uint64_t dp_engine_heartbeat(const struct dp_engine *engine, uint32_t worker);
  * engine. */
 const char *dp_engine_describe(const struct dp_engine *engine);
 
+/* --- the doctor --- */
+
+enum dp_finding_status {
+    DP_FINDING_OK,
+    DP_FINDING_WARN, /* it will work, less well than it could */
+    DP_FINDING_FAIL, /* capturing will not work, or will cut somebody off */
+};
+const char *dp_finding_status_name(enum dp_finding_status status); /* "ok", "warn", "fail" */
+
+struct dp_finding {
+    enum dp_finding_status status;
+    char check[16]; /* "hugepages", "device", "driver", … */
+    char text[240]; /* what was found */
+    char mend[240]; /* the command that mends it, "" where nothing is wrong */
+};
+
+#define DP_FINDINGS_MAX 48
+
+struct dp_findings {
+    uint32_t n;
+    struct dp_finding list[DP_FINDINGS_MAX];
+};
+
+/**
+ * Look, without touching anything, for what would keep an engine from capturing.
+ * @param cfg   NULL: the machine as such
+ * @param root  before every path below /sys, /proc, /dev and /usr; "" for this machine
+ */
+void dp_doctor(const struct dp_config *cfg, const char *root, struct dp_findings *ret_findings);
+
 /** True when this build has the DPDK backend. */
 bool dp_has_dpdk(void);
 
