@@ -42,6 +42,8 @@ int capture_config(const struct config *cfg, struct dp_config *ret_dp, struct at
     dp.timeout_udp_ns = cfg->flows.udp;
     dp.timeout_half_open_ns = cfg->flows.half_open;
     dp.timeout_closed_ns = cfg->flows.closed;
+    dp.evidence_packets = cfg->evidence.enabled ? (uint32_t)cfg->evidence.packets : 0;
+    dp.evidence_snap = (uint32_t)cfg->evidence.snap;
     int r = read_cpus(cfg, &dp, err);
     if (r == 0)
         *ret_dp = dp;

@@ -64,6 +64,8 @@ static void on_alert(void *ctx, enum alert_change change, const struct alert_inc
     alert_format_line(change, incident, line, sizeof(line));
     log_line(change == ALERT_CLEAR ? LOG_INFO : LOG_WARNING, "alert %s: %s",
              alert_change_name(change), line);
+    if (change == ALERT_RAISE)
+        edge_evidence_wish(e, incident);
     char *json = alert_format_json(&e->alert_cfg, change, incident);
     if (json == NULL)
         return;

@@ -100,6 +100,7 @@ static const struct {
     {"status", answer_status},
     {"stats", answer_stats},
     {"reload", answer_reload},
+    {"evidence", edge_evidence_answer},
 };
 
 static json_t *on_request(void *ctx, const char *verb, const json_t *request)

@@ -18,6 +18,14 @@ struct open_alert {
     char *json;
 };
 
+#define EVIDENCE_WISHES_MAX 16
+
+/** An alert whose packets are to be written. */
+struct evidence_wish {
+    char entity[DP_ADDR_TEXT_BYTES];
+    char id[ALERT_ID_BYTES];
+};
+
 struct edge {
     /* control */
     const struct config *cfg;
@@ -38,6 +46,7 @@ struct edge {
     struct dp_counters counters_last;
     double packets_per_s, bits_per_s, flows_per_s; /* between the last two metrics */
     struct control *control;
+    int evidence_fd; /* an eventfd: the analysis has left a wish in evidence_wishes; −1: off */
 
     /* any */
     struct dp_engine *engine;
@@ -58,6 +67,8 @@ struct edge {
     pthread_mutex_t open_lock;
     struct open_alert *open;
     uint32_t n_open;
+    struct evidence_wish evidence_wishes[EVIDENCE_WISHES_MAX];
+    uint32_t n_evidence_wishes;
 };
 
 /* edge_analysis.c */
@@ -92,6 +103,13 @@ void edge_account_signal(int64_t missing, const struct dp_counters *counters, at
 
 /* edge_control.c */
 int edge_control_open(struct edge *edge, struct atl_error *err);
+
+/* edge_evidence.c */
+int edge_evidence_open(struct edge *edge, struct atl_error *err);
+void edge_evidence_close(struct edge *edge);
+/** Have the control thread write the packets behind an alert. Analysis thread. */
+void edge_evidence_wish(struct edge *edge, const struct alert_incident *incident);
+json_t *edge_evidence_answer(struct edge *edge, const json_t *request);
 
 /* edge_metrics.c */
 json_t *edge_metrics_json(const struct edge *edge);

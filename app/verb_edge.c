@@ -70,6 +70,8 @@ static int start_edge(struct edge *e, struct atl_error *err)
         r = edge_control_open(e, err);
     if (r == 0)
         r = edge_capture_open(e, err);
+    if (r == 0)
+        r = edge_evidence_open(e, err);
     if (r < 0)
         return r;
     add_info(e);
@@ -96,6 +98,7 @@ static void finish_edge(struct edge *e)
     trainer_destroy(e->trainer);
     edge_federation_close(e);
     control_close(e->control);
+    edge_evidence_close(e);
     node_finish(&e->node);
     detector_destroy(e->detector);
     dp_engine_destroy(e->engine);
@@ -178,6 +181,7 @@ static enum node_wish run_edge(const struct config *cfg, const char *path, int *
     if (e == NULL)
         return NODE_STOP;
     e->cfg = cfg;
+    e->evidence_fd = -1;
     int r = node_init(&e->node, cfg, path, &err);
     if (r == 0)
         r = start_edge(e, &err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "dataplane/evidence_priv.h"
 #include "dataplane/worker_priv.h"
 
 enum { FLOWS_MIN = 1024, FLOWS_MAX = 1 << 26, RING_MIN = 256, RING_MAX = 1 << 24 };
@@ -13,6 +14,7 @@ void dp_config_default(struct dp_config *cfg)
         .snap_bytes = 512,
         .promiscuous = true,
         .workers = 1,
+        .evidence_snap = 128,
         .flows_max = 1 << 18,
         .ring_records = 1 << 14,
         .timeout_idle_ns = 60 * ATL_NS_PER_S,
@@ -107,6 +109,10 @@ int dp_config_check(const struct dp_config *cfg, struct atl_error *err)
         r = check_range("workers", cfg->workers, 1, DP_WORKERS_MAX, err);
     if (r == 0)
         r = check_range("flows_max", cfg->flows_max, FLOWS_MIN, FLOWS_MAX, err);
+    if (r == 0 && cfg->evidence_packets != 0)
+        r = check_range("evidence_packets", cfg->evidence_packets, 64, 1 << 24, err);
+    if (r == 0)
+        r = check_range("evidence_snap", cfg->evidence_snap, 32, 2048, err);
     if (r == 0)
         r = check_range("detail_flows", cfg->detail_flows, 0, cfg->flows_max, err);
     if (r == 0)
@@ -124,5 +130,6 @@ uint64_t dp_config_memory_bytes(const struct dp_config *cfg)
     return workers * (sizeof(struct dp_worker) + sizeof(struct dp_fragments) +
                       dp_table_bytes(cfg->flows_max / workers, cfg->detail_flows / workers) +
                       (uint64_t)cfg->ring_records * sizeof(struct dp_flow)) +
-           dp_distribute_bytes(workers);
+           dp_distribute_bytes(workers) +
+           workers * dp_evidence_bytes(cfg->evidence_packets, cfg->evidence_snap);
 }

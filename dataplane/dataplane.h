@@ -153,6 +153,8 @@ struct dp_config {
     bool promiscuous;
     uint32_t workers; /* 1 … DP_WORKERS_MAX; a file gives the same records with any number */
     enum dp_distribution distribution;
+    uint32_t evidence_packets; /* headers remembered by each worker; 0 (off), 64 … 2^24 */
+    uint32_t evidence_snap;    /* bytes of each, 32 … 2048; 128 hold the headers */
     uint16_t cpus[DP_WORKERS_MAX]; /* worker i runs on cpus[i mod n_cpus], below DP_CPUS_MAX */
     uint32_t n_cpus;               /* 0: the system chooses */
     /**
@@ -291,6 +293,24 @@ uint64_t dp_engine_heartbeat(const struct dp_engine *engine, uint32_t worker);
 /** One line for people: backend, device, driver, how flows come to workers. Valid as long as the
  * engine. */
 const char *dp_engine_describe(const struct dp_engine *engine);
+
+struct dp_evidence_result {
+    uint64_t remembered; /* packets looked at */
+    uint64_t written;
+};
+
+/**
+ * Write what the workers remember of one address, inner of any tunnel, to a pcapng file of mode
+ * 0600, whole or not at all. Any thread; takes memory and time, the workers do not wait for it.
+ * @param address  NULL: of all
+ * @return 0, -ENOTSUP (evidence is off), -ENOENT (nothing is remembered of it), -ENOMEM, or what
+ * writing gives
+ */
+int dp_engine_evidence(const struct dp_engine *engine, const struct dp_addr *address,
+                       const char *path, struct dp_evidence_result *ret_result,
+                       struct atl_error *err);
+/** Text of either family to an address. @return 0, -EINVAL */
+int dp_addr_parse(const char *text, struct dp_addr *ret_addr);
 
 /* --- the doctor --- */
 

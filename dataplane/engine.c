@@ -18,6 +18,7 @@ struct dp_engine {
     bool file;
     uint16_t cpus[DP_WORKERS_MAX];
     uint32_t n_cpus;
+    uint32_t evidence_snap; /* 0: off */
     char describe[400];
 };
 
@@ -88,7 +89,11 @@ static int create_worker(struct dp_engine *engine, uint32_t i, struct dp_intake 
     engine->worker[i].distribute = engine->distribute;
     engine->worker[i].index = i;
     engine->workers++;
-    return 0;
+    /* Only who reads has anything to remember. */
+    if (cfg->evidence_packets != 0 && i < intake->count)
+        r = dp_evidence_create(&engine->worker[i].evidence, cfg->evidence_packets,
+                               cfg->evidence_snap);
+    return r;
 }
 
 static void describe(struct dp_engine *engine, const struct dp_config *cfg,
@@ -132,6 +137,7 @@ int dp_engine_create(struct dp_engine **ret_engine, const struct dp_config *cfg,
         return atl_error_set(err, -ENOMEM, "out of memory");
     engine->file = cfg->file;
     engine->n_cpus = cfg->n_cpus;
+    engine->evidence_snap = cfg->evidence_packets != 0 ? cfg->evidence_snap : 0;
     memcpy(engine->cpus, cfg->cpus, sizeof(engine->cpus));
     engine->worker = aligned_alloc(ATL_CACHE_LINE_BYTES, cfg->workers * sizeof(*engine->worker));
     engine->threads = calloc(cfg->workers, sizeof(*engine->threads));
@@ -403,4 +409,42 @@ uint64_t dp_engine_heartbeat(const struct dp_engine *engine, uint32_t worker)
 const char *dp_engine_describe(const struct dp_engine *engine)
 {
     return engine->describe;
+}
+
+static int write_slice(const struct dp_engine *engine, struct dp_slice *slice, const char *path,
+                       struct atl_error *err)
+{
+    uint8_t *data;
+    size_t bytes;
+    int r = dp_slice_pcapng(slice, engine->evidence_snap, &data, &bytes);
+    if (r < 0)
+        return atl_error_set(err, r, "evidence: out of memory");
+    r = atl_file_write(path, data, bytes, 0600, err);
+    free(data);
+    return r;
+}
+
+int dp_engine_evidence(const struct dp_engine *engine, const struct dp_addr *address,
+                       const char *path, struct dp_evidence_result *ret_result,
+                       struct atl_error *err)
+{
+    struct dp_slice slice = {0};
+    int r = 0;
+    if (engine->evidence_snap == 0)
+        return atl_error_set(err, -ENOTSUP,
+                             "evidence is off; set evidence.enabled: true and reload");
+    for (uint32_t i = 0; i < engine->workers && r == 0; i++)
+        if (engine->worker[i].evidence != NULL)
+            r = dp_evidence_collect(engine->worker[i].evidence, address, &slice);
+    if (r < 0)
+        atl_error_set(err, r, "evidence: out of memory");
+    else if (slice.count == 0)
+        r = atl_error_set(err, -ENOENT, "none of the %llu packets remembered is of this address",
+                          (unsigned long long)slice.remembered);
+    else
+        r = write_slice(engine, &slice, path, err);
+    if (r == 0)
+        *ret_result = (struct dp_evidence_result){slice.remembered, slice.count};
+    dp_slice_finish(&slice);
+    return r;
 }

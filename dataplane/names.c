@@ -2,6 +2,7 @@
 #include "dataplane/dataplane.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 
 static const struct {
@@ -56,6 +57,16 @@ bool dp_addr_is_v4(const struct dp_addr *addr)
 {
     static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
     return memcmp(addr->bytes, prefix, sizeof(prefix)) == 0;
+}
+
+int dp_addr_parse(const char *text, struct dp_addr *ret_addr)
+{
+    struct dp_addr addr = {.bytes = {[10] = 0xff, [11] = 0xff}};
+    if (inet_pton(AF_INET, text, addr.bytes + 12) != 1 &&
+        inet_pton(AF_INET6, text, addr.bytes) != 1)
+        return -EINVAL;
+    *ret_addr = addr;
+    return 0;
 }
 
 void dp_addr_format(const struct dp_addr *addr, char out[DP_ADDR_TEXT_BYTES])

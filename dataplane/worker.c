@@ -52,10 +52,12 @@ void dp_worker_finish(struct dp_worker *w)
     dp_source_close(w->source);
     atl_ring_destroy(w->ring);
     free(w->fragments);
+    dp_evidence_destroy(w->evidence);
     dp_table_finish(&w->table);
     w->source = NULL;
     w->ring = NULL;
     w->fragments = NULL;
+    w->evidence = NULL;
 }
 
 /* --- the end of a flow --- */
@@ -230,6 +232,8 @@ static bool decode(struct dp_worker *w, const struct dp_frame *frame, struct dp_
         atl_counter_add(&w->counters.reasons[reason], 1);
         return false;
     }
+    if (w->evidence != NULL)
+        dp_evidence_put(w->evidence, frame, &packet->key);
     packet->clock_ns = w->clock_ns;
     return true;
 }

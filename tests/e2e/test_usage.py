@@ -4,7 +4,8 @@ import json
 
 from harness import atalaya, run_cases, scratch
 
-VERBS = ["edge", "hub", "check", "flows", "detect", "traffic", "privacy", "keys"]
+VERBS = ["edge", "hub", "check", "doctor", "status", "stats", "reload", "evidence", "flows",
+         "detect", "traffic", "privacy", "keys"]
 
 
 def help_has_an_example():

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from harness import (ATALAYA, Process, Skip, atalaya, run_cases, scratch, wait_until)
+from harness import (ATALAYA, Process, Skip, atalaya, need_tool, run_cases, scratch, wait_until)
 from test_veth import Wire, in_space
 
 PACKETS = 30000
@@ -243,6 +243,40 @@ def reload_checks_first():
             assert edge.end() == 0
 
 
+def evidence_is_written_on_request_and_on_alert():
+    need_tool("tshark")
+    with scratch() as folder:
+        pcap = folder / "scan.pcap"
+        made = atalaya("traffic", "--profile", "residential", "--duration", "120s", "--rate", "30",
+                       "--attack", "horizontal-scan@60s+30s", "--out", pcap)
+        assert made.returncode == 0, made.stderr
+        path = config(folder, "libpcap", pcap, 2, "  file: true\nevidence:\n  enabled: true\n"
+                      "  max_files: 2\n")
+        with Process([ATALAYA, "edge", "-c", path], folder / "e.log") as edge:
+            line = wait_until("evidence of an alert",
+                              lambda: re.search(r"packets of (\S+) written to (\S+)", edge.text()),
+                              60)
+            entity, first = line.groups()
+            assert os.stat(first).st_mode & 0o777 == 0o600
+            for _ in range(3):
+                answer = ask(path, "evidence", entity)
+            name, packets = answer["file"], answer["packets"]
+            kept = sorted((folder / "state" / "evidence").iterdir())
+            assert len(kept) == 2 and str(kept[-1]) == name, kept
+            read = subprocess.run(["tshark", "-n", "-r", name, "-T", "fields", "-e", "ip.src", "-e",
+                                   "ip.dst", "-e", "frame.cap_len"], capture_output=True,
+                                  text=True, timeout=60)
+            assert read.returncode == 0, read.stderr
+            rows = [row.split("\t") for row in read.stdout.splitlines()]
+            assert len(rows) == packets, (len(rows), packets)
+            assert all(entity in row[:2] and int(row[2]) <= 128 for row in rows), rows[:5]
+            for bad, says in (("10.9.8.7", "none of the"), ("nonsense", "expected an IPv4")):
+                result = atalaya("evidence", "-c", path, bad)
+                assert result.returncode == 1 and says in result.stderr, result
+            assert edge.end() == 0
+
+
 if __name__ == "__main__":
     run_cases([af_packet_with_two_queues, libpcap_shares_its_sockets, libpcap_hands_over,
-               what_the_kernel_loses_is_counted, a_fallback_is_told, the_socket_is_private_and_bounded, reload_checks_first])
+               what_the_kernel_loses_is_counted, a_fallback_is_told, the_socket_is_private_and_bounded, reload_checks_first,
+               evidence_is_written_on_request_and_on_alert])
