@@ -153,8 +153,8 @@ struct dp_config {
     bool promiscuous;
     uint32_t workers; /* 1 … DP_WORKERS_MAX; a file gives the same records with any number */
     enum dp_distribution distribution;
-    uint32_t evidence_packets; /* headers remembered by each worker; 0 (off), 64 … 2^24 */
-    uint32_t evidence_snap;    /* bytes of each, 32 … 2048; 128 hold the headers */
+    uint32_t evidence_packets;     /* headers remembered by each worker; 0 (off), 64 … 2^24 */
+    uint32_t evidence_snap;        /* bytes of each, 32 … 2048; 128 hold the headers */
     uint16_t cpus[DP_WORKERS_MAX]; /* worker i runs on cpus[i mod n_cpus], below DP_CPUS_MAX */
     uint32_t n_cpus;               /* 0: the system chooses */
     /**

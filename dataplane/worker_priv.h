@@ -52,7 +52,7 @@ struct dp_worker {
      * clock ends no flow. */
     atl_ns clock_ns;
     bool flushing;
-    struct dp_evidence *evidence; /* NULL: off; the worker's */
+    struct dp_evidence *evidence;     /* NULL: off; the worker's */
     struct dp_distribute *distribute; /* borrowed; NULL: what is read here stays here */
     uint32_t index;
     bool deaf; /* reads no more, takes what others still give */

@@ -103,8 +103,9 @@ static inline void replay_sort(struct replay *r)
 static inline bool replay_balanced(const struct replay *r)
 {
     const struct dp_counters *c = &r->counters;
-    return dp_counters_difference(c) == 0 && c->handed_packets == 0 && c->flows_live == 0 && c->ring_full_records == 0 &&
-           c->flows_created == c->flows_exported && r->packets == c->processed_packets;
+    return dp_counters_difference(c) == 0 && c->handed_packets == 0 && c->flows_live == 0 &&
+           c->ring_full_records == 0 && c->flows_created == c->flows_exported &&
+           r->packets == c->processed_packets;
 }
 
 /** Conversations of a little network, 1 ms apart, with some ARP; the same every time. */

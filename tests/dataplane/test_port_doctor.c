@@ -52,7 +52,7 @@ static int remove_one(const char *path, const struct stat *s, int kind, struct F
 static int new_machine(void **state)
 {
     (void)state;
-    strcpy(root + strlen(root) - 6, "XXXXXX");
+    memcpy(root + strlen(root) - 6, "XXXXXX", 6);
     return mkdtemp(root) == NULL;
 }
 
