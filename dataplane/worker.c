@@ -14,8 +14,9 @@ enum {
     PREFETCH_FRAMES = 4, /* ahead of decoding */
 };
 
-static_assert(2 * (int)DP_BURST + (int)ENDS_MAX <= DP_STEP_RECORDS,
-              "a packet, read or taken, ends at most one flow: its own or the one it evicts");
+static_assert(2 * 2 * (int)DP_BURST + (int)ENDS_MAX <= DP_STEP_RECORDS,
+              "a packet, read or taken, ends at most two records: one that is over or evicted, and "
+              "one whose sums are full");
 
 int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct dp_config *cfg,
                    const struct atl_hash_key *key)

@@ -19,7 +19,7 @@
 #define DP_TIMEOUT_MAX_NS (86400 * ATL_NS_PER_S)
 
 /** One poll or one flush step finishes at most this many records. */
-#define DP_STEP_RECORDS 128
+#define DP_STEP_RECORDS 192
 
 /**
  * Written by the worker's thread alone, published after each poll; nothing but atl_counter here.
