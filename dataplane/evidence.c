@@ -71,7 +71,7 @@ static void store(_Atomic uint64_t *to, const void *from, size_t bytes)
     for (size_t at = 0; at < bytes; at += 8) {
         uint64_t word = 0;
         memcpy(&word, p + at, bytes - at < 8 ? bytes - at : 8);
-        atomic_store_explicit(to++, word, memory_order_relaxed);
+        atomic_store_explicit(to++, word, memory_order_release); /* after the odd turn */
     }
 }
 
@@ -88,7 +88,6 @@ void dp_evidence_put(struct dp_evidence *e, const struct dp_frame *frame, const 
         .addr = {key->addr[0], key->addr[1]},
     };
     atomic_store_explicit(slot, 2 * n + 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
     store(slot + 1, &head, sizeof(head));
     store(slot + 1 + HEAD_WORDS, frame->data, captured);
     atomic_store_explicit(slot, 2 * n + 2, memory_order_release);
@@ -101,7 +100,7 @@ static void load(void *to, const _Atomic uint64_t *from, size_t bytes)
 {
     uint8_t *p = to;
     for (size_t at = 0; at < bytes; at += 8) {
-        uint64_t word = atomic_load_explicit(from++, memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(from++, memory_order_acquire); /* before the turn */
         memcpy(p + at, &word, bytes - at < 8 ? bytes - at : 8);
     }
 }
@@ -150,7 +149,6 @@ int dp_evidence_collect(const struct dp_evidence *e, const struct dp_addr *addre
         if (r < 0)
             return r;
         load(s->data + s->data_bytes, slot + 1 + HEAD_WORDS, captured);
-        atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(slot, memory_order_relaxed) != 2 * n + 2)
             continue;
         s->remembered++;

@@ -23,10 +23,9 @@ static inline void dp_publish_put(struct dp_publish *p, const atl_counter *words
 {
     uint64_t turn = atomic_load_explicit(&p->turn, memory_order_relaxed) + 1;
     atl_counter *page = p->page[turn & 1];
-    /* Who sees a word of this page sees that the turn before is over. */
-    atomic_thread_fence(memory_order_release);
+    /* Released: who sees a word of this page sees that the turn before is over. */
     for (size_t i = 0; i < n; i++)
-        atomic_store_explicit(&page[i].value, atl_counter_get(&words[i]), memory_order_relaxed);
+        atomic_store_explicit(&page[i].value, atl_counter_get(&words[i]), memory_order_release);
     atomic_store_explicit(&p->turn, turn, memory_order_release);
 }
 
@@ -40,9 +39,10 @@ static inline bool dp_publish_get(const struct dp_publish *p, atl_counter *words
     for (int i = 0; i < DP_PUBLISH_TRIES; i++) {
         uint64_t turn = atomic_load_explicit(&p->turn, memory_order_acquire);
         const atl_counter *page = p->page[turn & 1];
-        for (size_t w = 0; w < n; w++)
-            atomic_store_explicit(&words[w].value, atl_counter_get(&page[w]), memory_order_relaxed);
-        atomic_thread_fence(memory_order_acquire);
+        for (size_t w = 0; w < n; w++) {
+            uint64_t word = atomic_load_explicit(&page[w].value, memory_order_acquire);
+            atomic_store_explicit(&words[w].value, word, memory_order_relaxed);
+        }
         if (atomic_load_explicit(&p->turn, memory_order_relaxed) == turn)
             return true;
     }
