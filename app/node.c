@@ -20,46 +20,43 @@
 
 /*
  * A handler and a pipe rather than a blocked mask and signalfd: OpenBLAS starts a thread before
- * main, which blocks nothing and would take the default action for all.
+ * main, which blocks nothing and would take the default action for all. Both outlive a reload: a
+ * SIGTERM that comes while one node ends and the next begins waits in the pipe for the next.
  */
-static int signal_pipe = -1;
+static int signal_pipe[2] = {-1, -1};
+static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP};
 
 static void on_raw_signal(int number)
 {
     int saved = errno;
     uint8_t byte = (uint8_t)number;
-    ssize_t n = write(signal_pipe, &byte, 1);
+    ssize_t n = write(signal_pipe[1], &byte, 1);
     (void)n; /* a full pipe holds more wishes than anyone had */
     errno = saved;
 }
 
-static int open_signals(struct node *node)
+static int open_signals(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
-    node->signal_fd = ends[0];
-    signal_pipe = ends[1];
     struct sigaction action = {.sa_handler = on_raw_signal, .sa_flags = SA_RESTART};
-    for (size_t i = 0; i < ATL_ARRAY_LEN(numbers); i++) {
-        if (sigaction(numbers[i], &action, NULL) < 0)
+    for (size_t i = 0; i < ATL_ARRAY_LEN(signal_numbers); i++) {
+        if (sigaction(signal_numbers[i], &action, NULL) < 0)
             return -errno;
     }
     signal(SIGPIPE, SIG_IGN); /* a daemon outlives whoever read its output */
     return 0;
 }
 
-static void close_signals(struct node *node)
+static void close_signals(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < ATL_ARRAY_LEN(numbers); i++)
-        signal(numbers[i], SIG_DFL);
-    if (node->signal_fd >= 0)
-        close(node->signal_fd);
-    if (signal_pipe >= 0)
-        close(signal_pipe);
-    signal_pipe = -1;
+    for (size_t i = 0; i < ATL_ARRAY_LEN(signal_numbers); i++)
+        signal(signal_numbers[i], SIG_DFL);
+    for (size_t i = 0; i < ATL_ARRAY_LEN(signal_pipe); i++) {
+        if (signal_pipe[i] >= 0)
+            close(signal_pipe[i]);
+        signal_pipe[i] = -1;
+    }
 }
 
 static int open_timer(struct node *node)
@@ -75,7 +72,7 @@ static void on_signal(void *ctx)
 {
     struct node *node = ctx;
     uint8_t number;
-    while (read(node->signal_fd, &number, 1) == 1) {
+    while (read(signal_pipe[0], &number, 1) == 1) {
         if (number != SIGHUP)
             node->wish = NODE_STOP;
         else if (node->wish == NODE_RUN && node_reload_wanted(node))
@@ -111,7 +108,7 @@ int node_init(struct node *node, const struct config *cfg, const char *config_pa
     node->cfg = cfg;
     node->config_path = config_path;
     node->state = "online";
-    node->signal_fd = node->timer_fd = -1;
+    node->epoll_fd = node->timer_fd = -1;
     snprintf(node->prefix, sizeof(node->prefix), "atalaya/v1/%s/%s", cfg->site, cfg->node);
     atl_rng_init_secure(&rng);
     atl_rng_fill(&rng, boot, sizeof(boot));
@@ -122,12 +119,10 @@ int node_init(struct node *node, const struct config *cfg, const char *config_pa
     node->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int r = node->epoll_fd < 0 ? -errno : 0;
     if (r == 0)
-        r = open_signals(node);
-    if (r == 0)
         r = open_timer(node);
     if (r < 0)
         return atl_error_set(err, r, "cannot set up the control loop: %s", strerror(-r));
-    r = node_watch(node, node->signal_fd, on_signal, node, err);
+    r = node_watch(node, signal_pipe[0], on_signal, node, err);
     return r < 0 ? r : node_watch(node, node->timer_fd, on_tick, node, err);
 }
 
@@ -142,7 +137,6 @@ void node_finish(struct node *node)
         if (fds[i] >= 0)
             close(fds[i]);
     }
-    close_signals(node);
     json_decref(node->info);
 }
 
@@ -324,8 +318,22 @@ static int load(const char *path, enum config_role role, struct config *cfg)
     return code;
 }
 
+static int run_until_stopped(const char *path, enum config_role role, node_run_fn run)
+{
+    enum node_wish wish;
+    int code;
+    do {
+        struct config cfg;
+        code = load(path, role, &cfg);
+        if (code != EXIT_OK)
+            return code;
+        wish = run(&cfg, path, &code);
+    } while (wish == NODE_RELOAD);
+    return code;
+}
+
 int node_verb(const char *verb, const char *help, enum config_role role, int argc, char **argv,
-              enum node_wish (*run)(const struct config *cfg, const char *path, int *ret_code))
+              node_run_fn run)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
@@ -352,14 +360,13 @@ int node_verb(const char *verb, const char *help, enum config_role role, int arg
     }
     if (path == NULL || optind < argc)
         return options_usage(verb, "expected -c FILE");
-    int code;
-    enum node_wish wish;
-    do {
-        struct config cfg;
-        code = load(path, role, &cfg);
-        if (code != EXIT_OK)
-            return code;
-        wish = run(&cfg, path, &code);
-    } while (wish == NODE_RELOAD);
+    int r = open_signals();
+    if (r < 0) {
+        fprintf(stderr, "atalaya %s: cannot take signals over: %s\n", verb, strerror(-r));
+        close_signals();
+        return EXIT_FAILED;
+    }
+    int code = run_until_stopped(path, role, run);
+    close_signals();
     return code;
 }

@@ -28,7 +28,7 @@ struct node {
     const char *state; /* the last that was published; again after each connection */
     void (*on_connect)(void *ctx);
     void *connect_ctx;
-    int epoll_fd, signal_fd, timer_fd;
+    int epoll_fd, timer_fd;
     struct {
         node_ready_fn ready;
         void *ctx;
@@ -37,7 +37,7 @@ struct node {
     enum node_wish wish;
 };
 
-/** Takes SIGINT, SIGTERM and SIGHUP over until node_finish; one node at a time. */
+/** Within node_verb's run; one node at a time. */
 int node_init(struct node *node, const struct config *cfg, const char *config_path,
               struct atl_error *err);
 void node_finish(struct node *node);
@@ -69,9 +69,12 @@ int node_reload_check(const struct node *node, struct config_report *report);
  */
 bool node_reload_wanted(const struct node *node);
 
-/** Run a daemon verb: --config, --help; loads the file and calls `run` until it no longer wants a
- * reload. */
+/** One life of a daemon, until it is to stop or to begin again with a new configuration. */
+typedef enum node_wish (*node_run_fn)(const struct config *cfg, const char *path, int *ret_code);
+
+/** Run a daemon verb: --config, --help; takes SIGINT, SIGTERM and SIGHUP over, loads the file and
+ * calls `run` until it no longer wants a reload. */
 int node_verb(const char *verb, const char *help, enum config_role role, int argc, char **argv,
-              enum node_wish (*run)(const struct config *cfg, const char *path, int *ret_code));
+              node_run_fn run);
 
 #endif

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person would do wrong: one clear line each, the right exit code, never a crash."""
 import json
+import signal
+import time
 
-from harness import atalaya, run_cases, scratch
+from harness import ATALAYA, Process, atalaya, run_cases, scratch, wait_until
 
 VERBS = ["edge", "hub", "check", "doctor", "status", "stats", "reload", "evidence", "flows",
          "detect", "traffic", "privacy", "keys"]
@@ -83,7 +85,36 @@ def an_edge_that_cannot_capture_says_why():
             assert len(lines) == 1 and says in lines[0], (device, lines)
 
 
+def small_edge(folder, *more):
+    """Configuration of an edge that replays a short capture; returns its path."""
+    pcap = folder / "s.pcap"
+    if not pcap.exists():
+        made = atalaya("traffic", "--duration", "60s", "--rate", "40", "--subscribers", "100",
+                       "--snap", "96", "--out", pcap)
+        assert made.returncode == 0, made.stderr
+    conf = folder / "edge.yaml"
+    conf.write_text(f"role: edge\nsite: a\nnode: e1\nstate_dir: {folder}/state\n"
+                    f"capture:\n  device: {pcap}\n  file: true\n  pace: true\n  speed: 20\n"
+                    "flows:\n  timeout_idle: 2s\n  timeout_active: 2s\n  timeout_udp: 2s\n"
+                    "learning:\n  flow_rows: 300\n" + "".join(more))
+    return conf
+
+
+def a_word_to_end_is_heard_during_a_reload():
+    with scratch() as folder:
+        # nobody listens there: ending this life takes two seconds of trying to say good-bye
+        conf = small_edge(folder, "broker:\n  url: mqtt://127.0.0.1:1\n")
+        with Process([ATALAYA, "edge", "-c", conf], folder / "log") as edge:
+            wait_until("running", lambda: "watches" in edge.text(), 20)
+            conf.write_text(conf.read_text().replace("speed: 20", "speed: 10"))
+            edge.child.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+            assert edge.text().count("watches") == 1
+            assert edge.end() == 0
+
+
 if __name__ == "__main__":
     run_cases([help_has_an_example, unknown_words_get_a_suggestion, missing_and_wrong_files,
                check_reports_everything_at_once, shipped_configurations_are_good,
-               an_edge_that_cannot_capture_says_why])
+               an_edge_that_cannot_capture_says_why,
+               a_word_to_end_is_heard_during_a_reload])
