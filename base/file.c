@@ -132,6 +132,16 @@ int atl_file_read(const char *path, size_t max_bytes, uint8_t **ret_data, size_t
     return r;
 }
 
+/* @return false with errno set */
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return false;
+    errno = ENOTDIR;
+    return S_ISDIR(st.st_mode);
+}
+
 int atl_dir_make(const char *path, struct atl_error *err)
 {
     char part[PATH_MAX];
@@ -144,8 +154,7 @@ int atl_dir_make(const char *path, struct atl_error *err)
             continue;
         char end = *at;
         *at = '\0';
-        struct stat st;
-        if (mkdir(part, 0700) < 0 && (errno != EEXIST || stat(part, &st) < 0))
+        if (mkdir(part, 0700) < 0 && (errno != EEXIST || !is_folder(part)))
             return fail(err, "make folder", part);
         if (end == '\0')
             return 0;

@@ -50,6 +50,7 @@ static void round_trip(void **state)
     assert_int_equal(bytes, 5);
     assert_string_equal((char *)data, "three");
     free(data);
+    assert_int_equal(atl_dir_make(path, &err), -ENOTDIR);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
