@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -99,6 +100,26 @@ static void fill_info(struct node *node)
                            node->started, "config_digest", digest);
 }
 
+/* Two processes over one folder would write each other's models and spend one budget twice. */
+static int lock_state(struct node *node, struct atl_error *err)
+{
+    const char *dir = node->cfg->state_dir;
+    char path[CONFIG_PATH_BYTES + 16];
+    int r = atl_dir_make(dir, err);
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    node->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (node->lock_fd >= 0 && flock(node->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return atl_error_set(err, -EAGAIN,
+                             "state_dir %s is in use by another atalaya: each edge and hub needs "
+                             "a folder of its own",
+                             dir);
+    return atl_error_set(err, -errno, "cannot lock %s: %s", path, strerror(errno));
+}
+
 int node_init(struct node *node, const struct config *cfg, const char *config_path,
               struct atl_error *err)
 {
@@ -108,7 +129,7 @@ int node_init(struct node *node, const struct config *cfg, const char *config_pa
     node->cfg = cfg;
     node->config_path = config_path;
     node->state = "online";
-    node->epoll_fd = node->timer_fd = -1;
+    node->epoll_fd = node->timer_fd = node->lock_fd = -1;
     snprintf(node->prefix, sizeof(node->prefix), "atalaya/v1/%s/%s", cfg->site, cfg->node);
     atl_rng_init_secure(&rng);
     atl_rng_fill(&rng, boot, sizeof(boot));
@@ -116,8 +137,11 @@ int node_init(struct node *node, const struct config *cfg, const char *config_pa
     atl_clock_format(atl_clock_wall_ns(), node->started);
     fill_info(node);
 
+    int r = lock_state(node, err);
+    if (r < 0)
+        return r;
     node->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    int r = node->epoll_fd < 0 ? -errno : 0;
+    r = node->epoll_fd < 0 ? -errno : 0;
     if (r == 0)
         r = open_timer(node);
     if (r < 0)
@@ -128,7 +152,7 @@ int node_init(struct node *node, const struct config *cfg, const char *config_pa
 
 void node_finish(struct node *node)
 {
-    const int fds[] = {node->epoll_fd, node->timer_fd};
+    const int fds[] = {node->epoll_fd, node->timer_fd, node->lock_fd};
     if (node->bus != NULL) {
         node_publish_state(node, "stopping");
         bus_client_destroy(node->bus, 2 * ATL_NS_PER_S);

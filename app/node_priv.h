@@ -28,7 +28,7 @@ struct node {
     const char *state; /* the last that was published; again after each connection */
     void (*on_connect)(void *ctx);
     void *connect_ctx;
-    int epoll_fd, timer_fd;
+    int epoll_fd, timer_fd, lock_fd;
     struct {
         node_ready_fn ready;
         void *ctx;
@@ -37,7 +37,7 @@ struct node {
     enum node_wish wish;
 };
 
-/** Within node_verb's run; one node at a time. */
+/** Within node_verb's run; one node at a time. Makes state_dir and keeps it to this process. */
 int node_init(struct node *node, const struct config *cfg, const char *config_path,
               struct atl_error *err);
 void node_finish(struct node *node);

@@ -23,11 +23,8 @@ static const char help[] =
 
 static int load_models(struct edge *e, struct atl_error *err)
 {
-    int r = atl_dir_make(e->cfg->state_dir, err);
-    if (r < 0)
-        return r;
     snprintf(e->model_path, sizeof(e->model_path), "%s/model.safetensors", e->cfg->state_dir);
-    r = model_set_load(e->model_path, &e->start, err);
+    int r = model_set_load(e->model_path, &e->start, err);
     if (r == -ENOENT) {
         r = model_set_factory(&e->start, err);
     } else if (r < 0) {

@@ -113,8 +113,21 @@ def a_word_to_end_is_heard_during_a_reload():
             assert edge.end() == 0
 
 
+def one_state_folder_serves_one_process():
+    with scratch() as folder:
+        conf = small_edge(folder)
+        with Process([ATALAYA, "edge", "-c", conf], folder / "log") as edge:
+            wait_until("running", lambda: "watches" in edge.text(), 20)
+            second = atalaya("edge", "-c", conf, timeout=30)
+            assert second.returncode == 1 and "in use by another atalaya" in second.stderr, second
+            assert edge.alive()
+        conf.write_text(conf.read_text().replace(f"{folder}/state", f"{folder}/s.pcap"))
+        on_file = atalaya("edge", "-c", conf, timeout=30)
+        assert on_file.returncode == 1 and "Not a directory" in on_file.stderr, on_file
+
+
 if __name__ == "__main__":
     run_cases([help_has_an_example, unknown_words_get_a_suggestion, missing_and_wrong_files,
                check_reports_everything_at_once, shipped_configurations_are_good,
                an_edge_that_cannot_capture_says_why,
-               a_word_to_end_is_heard_during_a_reload])
+               a_word_to_end_is_heard_during_a_reload, one_state_folder_serves_one_process])
