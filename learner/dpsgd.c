@@ -154,6 +154,8 @@ int learn_trainer_run_private(struct learn_trainer *trainer, const float *rows, 
         cfg->noise_multiplier * priv_grid_sensitivity(cfg->clip, grain, trainer->layout.params);
 
     for (uint32_t step = 0; step < cfg->steps; step++) {
+        if (cfg->stop != NULL && atomic_load(cfg->stop))
+            return atl_error_set(err, -ECANCELED, "private training: stopped");
         learn_private_sum(trainer, rows, n, cfg->sample_rate, limit, cfg->rng);
         priv_noise_add(cfg->rng, std, grain, trainer->grad, trainer->layout.params);
         learn_adam_step(&trainer->adam, trainer->params, trainer->grad, (float)(1.0 / expected),

@@ -116,7 +116,8 @@ struct learn_private {
     double noise_multiplier; /* noise std on the sum / clip, 1e-3 … 1e6 */
     double sample_rate;      /* Poisson: each row joins each step's batch with this probability */
     uint32_t steps;
-    struct atl_rng *rng; /* secure; draws the samples and the noise */
+    struct atl_rng *rng;      /* secure; draws the samples and the noise */
+    const _Atomic bool *stop; /* or NULL: looked at before every step */
 };
 
 struct learn_trainer;
@@ -133,7 +134,7 @@ float learn_trainer_run(struct learn_trainer *trainer, const float *rows, uint32
  * dense layer ‖gᵢ‖² = (‖aᵢ‖² + 1)·‖δᵢ‖² with layer input a and delta δ (Goodfellow 2015,
  * arXiv:1510.01799). Noise is the integer-grid discrete Gaussian of privacy/. The divisor is the
  * expected batch size, sample_rate × n ≤ 65,536. A row with a non-finite value counts for nothing.
- * @return 0, -EINVAL; nothing has been drawn then
+ * @return 0, -EINVAL; nothing has been drawn then; -ECANCELED when *stop was set
  */
 int learn_trainer_run_private(struct learn_trainer *trainer, const float *rows, uint32_t n,
                               const struct learn_private *cfg, struct atl_error *err);

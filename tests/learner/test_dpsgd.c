@@ -228,6 +228,27 @@ static void refuses_what_it_cannot_account_for(void **state)
     learn_trainer_destroy(trainer);
 }
 
+static void stops_when_told(void **state)
+{
+    (void)state;
+    struct learn_trainer *trainer = make_trainer(1);
+    struct atl_rng rng;
+    _Atomic bool stop = false;
+    float row[TABLE_COLUMNS] = {0};
+    atl_rng_init_seed(&rng, 10);
+    struct learn_private cfg = {.clip = 1,
+                                .noise_multiplier = 1,
+                                .sample_rate = 0.5,
+                                .steps = 1,
+                                .rng = &rng,
+                                .stop = &stop};
+    assert_int_equal(learn_trainer_run_private(trainer, row, 1, &cfg, NULL), 0);
+    stop = true;
+    cfg.steps = UINT32_MAX; /* hours of work otherwise */
+    assert_int_equal(learn_trainer_run_private(trainer, row, 1, &cfg, NULL), -ECANCELED);
+    learn_trainer_destroy(trainer);
+}
+
 int main(void)
 {
     if (atl_base_init() < 0)
@@ -240,6 +261,7 @@ int main(void)
         cmocka_unit_test(private_run_repeats_by_seed),
         cmocka_unit_test(learns_through_the_noise),
         cmocka_unit_test(refuses_what_it_cannot_account_for),
+        cmocka_unit_test(stops_when_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
