@@ -100,17 +100,3 @@ int recipe_train(enum view view, const struct learn_model *start, float *rows, u
     learn_model_destroy(fresh);
     return r;
 }
-
-int recipe_adopt(enum view view, const float *params, const float *rows, uint32_t n,
-                 const char *origin, struct learn_model **ret_model, struct atl_error *err)
-{
-    struct learn_shape shape;
-    struct learn_model *bare;
-    recipe_shape(view, &shape);
-    int r = learn_model_from_params(&bare, &shape, params, err);
-    if (r < 0)
-        return r;
-    r = learn_model_calibrate(ret_model, bare, rows, n, recipe_risk(view), origin, err);
-    learn_model_destroy(bare);
-    return r;
-}

@@ -32,9 +32,6 @@ atl_ns recipe_settle_ns(enum view view, atl_ns longest_timeout_ns, atl_ns window
 int recipe_train(enum view view, const struct learn_model *start, float *rows, uint32_t n,
                  uint64_t seed, const char *origin, struct learn_model **ret_model,
                  struct atl_error *err);
-/** Calibrate given parameters on all rows. */
-int recipe_adopt(enum view view, const float *params, const float *rows, uint32_t n,
-                 const char *origin, struct learn_model **ret_model, struct atl_error *err);
 
 /** One model per view. */
 struct model_set {
