@@ -39,8 +39,9 @@ struct edge {
     char model_path[CONFIG_PATH_BYTES + 32];
     char model_names[VIEW_COUNT][32];
     bool learned[VIEW_COUNT], learning[VIEW_COUNT];
-    bool ended, mismatch;    /* already said */
-    const char *degraded[8]; /* why, in the order it came about */
+    atl_ns learn_after_ns[VIEW_COUNT]; /* after a failure: not again at once */
+    bool ended, mismatch;              /* already said */
+    const char *degraded[8];           /* why, in the order it came about */
     uint32_t n_degraded;
     atl_ns accounts_due_ns, metrics_due_ns, metrics_last_ns;
     struct dp_counters counters_last;

@@ -28,7 +28,7 @@ struct trainer {
     bool running;
     pthread_mutex_t lock; /* all below */
     pthread_cond_t wake;
-    bool stop;
+    _Atomic bool stop; /* set under the lock, read by training without it */
     struct pending jobs[TRAINER_JOBS];
     struct trainer_result results[TRAINER_JOBS]; /* one of a kind at a time: cannot overflow */
     bool finished[TRAINER_JOBS];
@@ -37,10 +37,12 @@ struct trainer {
 
 /* --- jobs, on the trainer thread --- */
 
-/* The detector owns what it is given; the trainer keeps a twin to save and to start from next time.
+/*
+ * The detector owns what it is given; the trainer keeps a twin to save and to start from next time.
+ * A full disk must not keep a good model from its work, and the next save may succeed.
  */
 static int put_to_work(struct trainer *t, enum view view, struct learn_model *model,
-                       struct atl_error *err)
+                       struct trainer_result *result, struct atl_error *err)
 {
     struct learn_model *twin;
     int r = learn_model_copy(&twin, model);
@@ -51,7 +53,10 @@ static int put_to_work(struct trainer *t, enum view view, struct learn_model *mo
     learn_model_destroy(t->current.models[view]);
     t->current.models[view] = twin;
     detector_post_model(t->detector, view, model);
-    return model_set_save(t->state_path, &t->current, err);
+    struct atl_error disk;
+    if (model_set_save(t->state_path, &t->current, &disk) < 0)
+        snprintf(result->unsaved, sizeof(result->unsaved), "%.399s", disk.text);
+    return 0;
 }
 
 static int learn_rows(struct trainer *t, enum view view, const struct learn_model *start,
@@ -64,7 +69,7 @@ static int learn_rows(struct trainer *t, enum view view, const struct learn_mode
         return atl_error_set(err, r, "no rows to learn from");
     r = recipe_train(view, start, rows, result->rows, t->seed, origin, &model, err);
     if (r == 0)
-        r = put_to_work(t, view, model, err);
+        r = put_to_work(t, view, model, result, err);
     free(rows);
     return r;
 }
@@ -99,8 +104,8 @@ static int adopt(struct trainer *t, const struct pending *job, struct trainer_re
     return r;
 }
 
-static int run_private(const struct pending *job, const struct learn_model *base, const float *rows,
-                       struct trainer_result *result, struct atl_error *err)
+static int run_private(struct trainer *t, const struct pending *job, const struct learn_model *base,
+                       const float *rows, struct trainer_result *result, struct atl_error *err)
 {
     struct learn_train_config cfg;
     struct learn_trainer *trainer;
@@ -117,6 +122,7 @@ static int run_private(const struct pending *job, const struct learn_model *base
         .sample_rate = job->plan.sample_rate,
         .steps = job->plan.steps,
         .rng = &rng,
+        .stop = &t->stop,
     };
     r = learn_trainer_run_private(trainer, rows, result->rows, &private, err);
     result->delta = r == 0 ? malloc(job->n * sizeof(float)) : NULL;
@@ -145,7 +151,7 @@ static int train_private(struct trainer *t, const struct pending *job,
     if (r == 0)
         r = learn_model_from_params(&base, &shape, job->params, err);
     if (r == 0)
-        r = run_private(job, base, rows, result, err);
+        r = run_private(t, job, base, rows, result, err);
     learn_model_destroy(base);
     free(rows);
     if (r == 0)

@@ -20,10 +20,11 @@ enum trainer_job {
 
 struct trainer_result {
     enum trainer_job job;
-    int status;     /* 0 or negative errno */
-    char text[200]; /* one line for the log */
-    uint64_t round; /* PRIVATE, ADOPT */
-    float *delta;   /* PRIVATE on success: malloc'ed, the taker's */
+    int status;        /* 0 or negative errno */
+    char text[200];    /* one line for the log */
+    char unsaved[400]; /* why the model that now works is not on disk, or "" */
+    uint64_t round;    /* PRIVATE, ADOPT */
+    float *delta;      /* PRIVATE on success: malloc'ed, the taker's */
     uint32_t n, rows;
 };
 
@@ -34,7 +35,7 @@ struct trainer;
 int trainer_create(struct trainer **ret_trainer, struct detector *detector,
                    const struct model_set *start, const char *state_path, uint64_t seed,
                    struct atl_error *err);
-/** Waits for the running job (seconds at most). NULL is fine. */
+/** Ends private training after its step, waits for any other job (seconds). NULL is fine. */
 void trainer_destroy(struct trainer *trainer);
 
 /** Control thread: queue a job; one of a kind at a time. @return 0, -EBUSY, -ENOMEM */

@@ -19,6 +19,8 @@ static const char help[] =
     "  -h, --help         this text\n\n"
     "Example: atalaya edge -c /etc/atalaya/edge.yaml\n";
 
+#define LEARN_RETRY_NS (60 * ATL_NS_PER_S)
+
 /* --- life --- */
 
 static int load_models(struct edge *e, struct atl_error *err)
@@ -118,6 +120,9 @@ static void on_trainer(void *ctx)
     while (trainer_take(e->trainer, &result)) {
         enum view view = job_views[result.job];
         log_line(result.status < 0 ? LOG_WARNING : LOG_INFO, "%s", result.text);
+        if (result.unsaved[0] != '\0')
+            log_line(LOG_WARNING, "model: %s; it is in use, but a restart would lose it",
+                     result.unsaved);
         if (result.job == TRAINER_PRIVATE) {
             edge_federation_trained(e, &result);
         } else if (result.status == 0) {
@@ -128,8 +133,10 @@ static void on_trainer(void *ctx)
             else
                 atl_copy(e->model_names[view], sizeof(e->model_names[view]), RECIPE_LOCAL);
         }
-        if (result.job == TRAINER_LEARN_FLOW || result.job == TRAINER_LEARN_HOST)
+        if (result.job == TRAINER_LEARN_FLOW || result.job == TRAINER_LEARN_HOST) {
             e->learning[view] = false;
+            e->learn_after_ns[view] = atl_clock_mono_ns() + LEARN_RETRY_NS;
+        }
         free(result.delta);
     }
 }
@@ -148,7 +155,7 @@ static void learn_when_ready(struct edge *e)
     for (enum view v = 0; v < VIEW_COUNT; v++) {
         atl_ns settle_ns = recipe_settle_ns(v, longest_timeout(e->cfg), e->cfg->hosts.window);
         if (e->learned[v] || e->learning[v] || stats.offered[v] < needed[v] ||
-            stats.watched_ns < settle_ns)
+            stats.watched_ns < settle_ns || atl_clock_mono_ns() < e->learn_after_ns[v])
             continue;
         e->learning[v] = trainer_learn(e->trainer, v) == 0;
     }

@@ -126,8 +126,20 @@ def one_state_folder_serves_one_process():
         assert on_file.returncode == 1 and "Not a directory" in on_file.stderr, on_file
 
 
+def a_model_that_cannot_be_saved_works_all_the_same():
+    with scratch() as folder:
+        conf = small_edge(folder)
+        (folder / "state" / "model.safetensors" / "in-the-way").mkdir(parents=True)
+        with Process([ATALAYA, "edge", "-c", conf], folder / "log") as edge:
+            wait_until("learned", lambda: "flow model learned" in edge.text(), 30)
+            time.sleep(1)
+            assert edge.text().count("flow model learned") == 1, edge.text()
+            assert edge.text().count("a restart would lose it") == 1, edge.text()
+
+
 if __name__ == "__main__":
     run_cases([help_has_an_example, unknown_words_get_a_suggestion, missing_and_wrong_files,
                check_reports_everything_at_once, shipped_configurations_are_good,
                an_edge_that_cannot_capture_says_why,
-               a_word_to_end_is_heard_during_a_reload, one_state_folder_serves_one_process])
+               a_word_to_end_is_heard_during_a_reload, one_state_folder_serves_one_process,
+               a_model_that_cannot_be_saved_works_all_the_same])
