@@ -42,16 +42,19 @@ static int on_train(void *ctx, const struct fed_plan *plan, const float *params,
     return trainer_private(e->trainer, plan, params, n);
 }
 
-static void on_promote(void *ctx, uint64_t round, const float *params, uint32_t n)
+static int on_promote(void *ctx, uint64_t round, const float *params, uint32_t n)
 {
     struct edge *e = ctx;
-    /* before there are local rows there is nothing to tune to; the model waits in the state folder
-     */
-    if (!e->learned[VIEW_FLOW])
-        return;
-    if (trainer_adopt(e->trainer, round, params, n) < 0)
-        log_line(LOG_WARNING, "federation: model of round %" PRIu64 " skipped, trainer busy",
-                 round);
+    struct detector_stats stats;
+    char name[sizeof(e->model_names[VIEW_FLOW])];
+    snprintf(name, sizeof(name), "round %" PRIu64, round);
+    if (strcmp(name, e->model_names[VIEW_FLOW]) == 0)
+        return 0; /* tuned and saved before a restart */
+    /* it is tuned to local rows: of these there must be as many as for a model of our own */
+    detector_stats(e->detector, &stats);
+    if (!e->learned[VIEW_FLOW] || stats.offered[VIEW_FLOW] < e->cfg->learning.flow_rows)
+        return -EAGAIN;
+    return trainer_adopt(e->trainer, round, params, n) < 0 ? -EAGAIN : 0;
 }
 
 static void on_message(void *ctx, const struct bus_message *message)

@@ -32,7 +32,7 @@ struct fed_edge {
     struct atl_rng rng;
 
     bool holds;       /* a verified model is in `held` */
-    bool promote_due; /* loaded at start, not yet told */
+    bool promote_due; /* loaded at start, or put off by the owner */
     float *held;      /* (params) */
     uint8_t held_hash[FED_HASH_BYTES];
     uint64_t epoch, round; /* of the held model */
@@ -53,6 +53,8 @@ struct fed_edge {
 int fed_edge_hold(struct fed_edge *edge, const struct fed_envelope *env, struct atl_error *err);
 /** A verified acknowledgement for this edge. */
 int fed_edge_acknowledged(struct fed_edge *edge, const struct fed_ack *ack);
+/** Offer the held model to the owner. */
+void fed_edge_promote(struct fed_edge *edge);
 /** Try to begin the waiting plan. */
 void fed_edge_begin(struct fed_edge *edge, atl_ns wall_ns);
 

@@ -89,6 +89,12 @@ static void end_round(struct fed_edge *edge)
         edge->state = FED_EDGE_IDLE;
 }
 
+void fed_edge_promote(struct fed_edge *edge)
+{
+    int r = edge->ops.promote(edge->ops.ctx, edge->round, edge->held, edge->params);
+    edge->promote_due = r == -EAGAIN;
+}
+
 static int take_model(struct fed_edge *edge, const struct fed_envelope *env, const uint8_t *payload,
                       size_t bytes, struct atl_error *err)
 {
@@ -103,10 +109,8 @@ static int take_model(struct fed_edge *edge, const struct fed_envelope *env, con
     if (fed_state_save(edge->state_dir, FED_EDGE_MODEL_NAME, payload, bytes, &disk) < 0)
         fed_logf(edge->ops.log, edge->ops.ctx, "%s: after a restart this model must come again",
                  disk.text);
-    if (edge->round > before) {
-        edge->promote_due = false;
-        edge->ops.promote(edge->ops.ctx, edge->round, edge->held, edge->params);
-    }
+    if (edge->round > before)
+        fed_edge_promote(edge);
     return 0;
 }
 

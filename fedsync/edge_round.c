@@ -250,10 +250,8 @@ void fed_edge_fail(struct fed_edge *edge, const char *why)
 
 void fed_edge_step(struct fed_edge *edge, atl_ns wall_ns)
 {
-    if (edge->promote_due) {
-        edge->promote_due = false;
-        edge->ops.promote(edge->ops.ctx, edge->round, edge->held, edge->params);
-    }
+    if (edge->promote_due)
+        fed_edge_promote(edge);
     fed_edge_begin(edge, wall_ns);
     bool busy = edge->state == FED_EDGE_TRAINING || edge->state == FED_EDGE_SENDING;
     if (wall_ns >= edge->plan.deadline_ns && busy)

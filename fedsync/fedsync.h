@@ -89,8 +89,9 @@ struct fed_edge_ops {
      *  @return 0, or negative errno: nothing was started (the charge stays) */
     int (*train)(void *ctx, const struct fed_plan *plan, const float *params, uint32_t n);
     /** A verified committed model (round ≥ 1). Called from receive, and after a restart from the
-     *  first step with the model that was kept. */
-    void (*promote)(void *ctx, uint64_t round, const float *params, uint32_t n);
+     *  first step with the model that was kept.
+     *  @return 0, or -EAGAIN: not now; every step asks again with the model then held */
+    int (*promote)(void *ctx, uint64_t round, const float *params, uint32_t n);
     void *ctx;
 };
 

@@ -181,6 +181,25 @@ static void without_ledger_nothing_leaves(void **state)
     world_destroy(world);
 }
 
+/* A busy owner is asked again, and only for the latest model. */
+static void a_model_that_comes_too_soon_is_offered_again(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    world->edges[0].busy = true;
+    world_run_until(world, 2, 20);
+    assert_int_equal(world->edges[0].promoted, 0);
+    assert_int_equal(world->edges[1].promoted_round, 2);
+    world->edges[0].busy = false;
+    fed_edge_step(world->edges[0].edge, world->now_ns);
+    fed_edge_step(world->edges[0].edge, world->now_ns);
+    assert_int_equal(world->edges[0].promoted, 1);
+    assert_int_equal(world->edges[0].promoted_round, 2);
+    assert_memory_equal(world->edges[0].model, world->edges[1].model,
+                        world->params * sizeof(float));
+    world_destroy(world);
+}
+
 /* An edge that has not seen enough rows waits, uncharged, and joins when it has. */
 static void not_ready_costs_nothing(void **state)
 {
@@ -392,6 +411,7 @@ int main(void)
         cmocka_unit_test(lossy_links_never_spoil_a_model),
         cmocka_unit_test(a_spent_budget_refuses_while_others_go_on),
         cmocka_unit_test(without_ledger_nothing_leaves),
+        cmocka_unit_test(a_model_that_comes_too_soon_is_offered_again),
         cmocka_unit_test(not_ready_costs_nothing),
         cmocka_unit_test(no_round_without_a_quorum_online),
         cmocka_unit_test(too_few_updates_abandon_the_round),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,12 +154,15 @@ static int edge_train(void *ctx, const struct fed_plan *plan, const float *param
     return 0;
 }
 
-static void edge_promote(void *ctx, uint64_t round, const float *params, uint32_t n)
+static int edge_promote(void *ctx, uint64_t round, const float *params, uint32_t n)
 {
     struct world_edge *edge = ctx;
+    if (edge->busy)
+        return -EAGAIN;
     edge->promoted++;
     edge->promoted_round = round;
     memcpy(edge->model, params, n * sizeof(float));
+    return 0;
 }
 
 float world_delta(uint32_t at, uint64_t round, uint32_t i)

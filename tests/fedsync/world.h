@@ -30,6 +30,7 @@ struct world_edge {
     struct priv_ledger *ledger;
     double budget;
     bool no_ledger, not_ready, slow; /* slow: the trainer answers only when told */
+    bool busy;                       /* takes no model now */
     bool job;
     uint64_t job_round;
     struct fed_plan job_plan;
