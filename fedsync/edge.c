@@ -62,6 +62,25 @@ static int load(struct fed_edge *edge, struct atl_error *err)
     return r;
 }
 
+/* An update is kept only after its charge. One beside a ledger without any charge tells that the
+ * ledger, anchor included, was lost or thrown away: what was spent is not known. */
+static void distrust_new_ledger(struct fed_edge *edge)
+{
+    struct fed_update kept;
+    uint8_t *buffer = NULL;
+    if (edge->ledger == NULL || priv_ledger_entries(edge->ledger) > 0)
+        return;
+    int r = fed_update_load(edge->state_dir, edge->identity->name, &kept, &buffer, NULL);
+    free(buffer);
+    if (r == -ENOENT)
+        return;
+    edge->ledger = NULL;
+    fed_logf(edge->ops.log, edge->ops.ctx,
+             "the privacy ledger knows of no charge, but %s/update-%s.cbor was made under one: "
+             "restore the ledger from backup; until then nothing leaves this edge",
+             edge->state_dir, edge->identity->name);
+}
+
 int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cfg,
                     const struct fed_identity *identity, const struct fed_roster *roster,
                     struct priv_ledger *ledger, const struct fed_edge_ops *ops,
@@ -102,6 +121,7 @@ int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cf
         fed_edge_destroy(edge);
         return r;
     }
+    distrust_new_ledger(edge);
     *ret_edge = edge;
     return 0;
 }

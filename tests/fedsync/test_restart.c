@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "world.h"
 
@@ -56,6 +57,29 @@ static void an_edge_killed_while_sending_sends_the_same(void **state)
     world->edges[1].slow = world->edges[2].slow = false;
     world_run_until(world, 1, 5);
     assert_int_equal(world_info(world, 1, FED_ROUND_COMMITTED)->participants, 3);
+    world_destroy(world);
+}
+
+/* Ledger and anchor thrown away together: the update that was released tells. */
+static void an_edge_with_a_new_ledger_contributes_no_more(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    world_run_until(world, 1, 10);
+    world_edge_stop(world, 0);
+    const char *const files[] = {"privacy.ledger", "privacy.anchor"};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(files); i++) {
+        char path[FIXTURE_PATH_BYTES + 64];
+        snprintf(path, sizeof(path), "%s/ledger-%s/%s", world->dir, world->edges[0].identity.name,
+                 files[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    world_edge_start(world, 0);
+    world_run_until(world, 2, 70);
+    assert_int_equal(world->edges[0].trained, 1);
+    assert_int_equal(fed_edge_round(world->edges[0].edge), 2); /* it still receives */
+    assert_int_equal(world_info(world, 2, FED_ROUND_COMMITTED)->participants, 2);
+    assert_non_null(strstr(world->log, "restore the ledger from backup"));
     world_destroy(world);
 }
 
@@ -240,6 +264,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_edge_killed_while_sending_sends_the_same),
+        cmocka_unit_test(an_edge_with_a_new_ledger_contributes_no_more),
         cmocka_unit_test(an_edge_killed_while_training_skips_the_round),
         cmocka_unit_test(an_edge_promotes_the_kept_model_after_a_restart),
         cmocka_unit_test(a_hub_killed_early_abandons_and_goes_on),
