@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/config_priv.h"
+#include "bus/bus.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -251,14 +252,46 @@ static void check_presence(struct walk *w)
     }
 }
 
+/* Where the file gives this key; NULL when it does not. */
+static const yaml_mark_t *mark_of(const struct walk *w, const char *path)
+{
+    size_t n;
+    const struct config_key *keys = config_keys(&n), *key = find_key(path);
+    return w->seen[key - keys] ? &w->where[key - keys] : NULL;
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+static void check_broker(struct walk *w)
+{
+    const struct config *c = w->cfg;
+    struct bus_config bus;
+    struct atl_error err;
+    if (c->broker.url[0] == '\0')
+        return;
+    bus_config_default(&bus);
+    bus.url = c->broker.url;
+    bus.username = or_null(c->broker.username);
+    bus.password = or_null(c->broker.password_file); /* that there is one, not which */
+    bus.ca_file = or_null(c->broker.ca);
+    bus.cert_file = or_null(c->broker.cert);
+    bus.key_file = or_null(c->broker.key);
+    if (bus_config_check(&bus, &err) < 0)
+        problem(w->report, mark_of(w, "broker.url"), "broker: %.200s", err.text);
+}
+
 static void check_sense(struct walk *w)
 {
     const struct config *c = w->cfg;
+    check_broker(w);
     if (c->hosts.step > c->hosts.window)
-        problem(w->report, NULL, "hosts.step: expected at most hosts.window");
+        problem(w->report, mark_of(w, "hosts.step"), "hosts.step: expected at most hosts.window");
     if (c->role == CONFIG_EDGE && c->capture.backend == 0 && !c->capture.file &&
         strchr(c->capture.device, '/') != NULL)
-        problem(w->report, NULL,
+        problem(w->report, mark_of(w, "capture.device"),
                 "capture.device is a path: add 'file: true' to read a capture file");
     bool federated = c->federation.name[0] != '\0';
     if (federated && c->broker.url[0] == '\0')
@@ -270,8 +303,10 @@ static void check_sense(struct walk *w)
     if (!federated && c->role == CONFIG_HUB)
         problem(w->report, NULL,
                 "federation.name is missing: a hub without federation has no work");
-    if (c->role == CONFIG_HUB && c->federation.expected < c->federation.quorum)
-        problem(w->report, NULL, "federation.expected: expected at least federation.quorum");
+    bool early = c->federation.expected != 0 && c->federation.expected < c->federation.quorum;
+    if (c->role == CONFIG_HUB && early)
+        problem(w->report, mark_of(w, "federation.expected"),
+                "federation.expected: expected at least federation.quorum, or 0");
 }
 
 int config_load(const char *path, struct config *cfg, struct config_report *report)

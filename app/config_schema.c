@@ -133,8 +133,8 @@ static const struct config_key keys[] = {
            "delta of the privacy guarantee"),
     COUNT("federation.rounds", federation.rounds, 0, 1e9, H, "stop after so many; 0 = no end"),
     COUNT("federation.quorum", federation.quorum, 1, 1024, H, "least updates for a commit"),
-    COUNT("federation.expected", federation.expected, 1, 1024, H,
-          "aggregate as soon as so many have come"),
+    COUNT("federation.expected", federation.expected, 0, 1024, H,
+          "aggregate as soon as so many have come; 0 = all that were online at the start"),
     DURATION("federation.deadline", federation.deadline, 1, 604800, H, "length of a round"),
     DURATION("federation.pause", federation.pause, 0, 604800, H, "time between rounds"),
     COUNT("federation.steps", federation.steps, 1, 100000, H, "private training steps in a round"),
@@ -188,7 +188,6 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->federation.budget_epsilon = 8;
     cfg->federation.delta = 1e-5;
     cfg->federation.quorum = 2;
-    cfg->federation.expected = 1024;
     cfg->federation.deadline = 300 * ATL_NS_PER_S;
     cfg->federation.pause = 60 * ATL_NS_PER_S;
     cfg->federation.steps = 50;

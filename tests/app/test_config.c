@@ -37,6 +37,31 @@ static int finish_report(void **state)
 
 #define EDGE "role: edge\nsite: a\nnode: e1\nstate_dir: /tmp/x\ncapture:\n  device: eth0\n"
 
+#define HUB                                                                                  \
+    "role: hub\nsite: a\nnode: h\nstate_dir: /tmp/x\nfederation:\n  name: f\n  keys: /tmp\n" \
+    "  quorum: 3\n"
+
+/* What each value alone cannot tell is told with its place, too. */
+static void values_that_do_not_fit_each_other_are_found(void **state)
+{
+    (void)state;
+    assert_int_equal(load_text(EDGE "broker:\n  url: http://b\n"), -EINVAL);
+    assert_int_equal(report.problems[0].line, 8);
+    assert_non_null(strstr(report.problems[0].text, "expected mqtt://host:port"));
+    finish_report(NULL);
+    assert_int_equal(load_text(EDGE "broker:\n  url: mqtt://b\n  ca: /tmp/ca.pem\n"), -EINVAL);
+    assert_non_null(strstr(report.problems[0].text, "expected mqtts://"));
+    finish_report(NULL);
+    assert_int_equal(load_text(EDGE "hosts:\n  window: 5s\n  step: 9s\n"), -EINVAL);
+    assert_int_equal(report.problems[0].line, 9);
+    finish_report(NULL);
+    assert_int_equal(load_text(HUB "  expected: 2\nbroker:\n  url: mqtt://b\n"), -EINVAL);
+    assert_int_equal(report.problems[0].line, 9);
+    finish_report(NULL);
+    assert_int_equal(load_text(HUB "broker:\n  url: mqtt://b\n"), 0);
+    assert_int_equal(cfg.federation.expected, 0); /* all that were online: no wait for strangers */
+}
+
 static void good_file_fills_the_struct(void **state)
 {
     (void)state;
@@ -169,6 +194,7 @@ int main(void)
         cmocka_unit_test_teardown(good_file_fills_the_struct, finish_report),
         cmocka_unit_test(every_mistake_has_its_place),
         cmocka_unit_test_teardown(all_mistakes_at_once, finish_report),
+        cmocka_unit_test_teardown(values_that_do_not_fit_each_other_are_found, finish_report),
         cmocka_unit_test_teardown(hostile_files_end_in_errors, finish_report),
         cmocka_unit_test_teardown(missing_file_is_said, finish_report),
         cmocka_unit_test_teardown(report_shows_line_and_caret, finish_report),
