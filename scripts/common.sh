@@ -44,7 +44,7 @@ install_packages() {
   if ! { "${as_root[@]}" apt-get update &&
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
       apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-    grep -E '^(E|W|Err)' "$log" | tail -n 3 >&2
+    grep -E '^(E|W|Err|sudo):?' "$log" | tail -n 3 >&2 || true
     die "apt could not install them (no network?); the whole log is in $log"
   fi
   rm -f "$log"
@@ -58,12 +58,12 @@ build_tree() {
   local how=setup
   [ -f "$dir/build.ninja" ] && how=configure || say "configuring $dir"
   if ! meson "$how" "$dir" "$@" >"$log" 2>&1; then
-    grep -A 3 ERROR "$log" >&2
+    grep -A 3 ERROR "$log" >&2 || true
     die "meson $how failed; the whole log is in $log"
   fi
   say "building $dir"
   if ! ninja -C "$dir" >"$log" 2>&1; then
-    grep -E -A 6 '^FAILED|error:|^dashboard:' "$log" | head -n 30 >&2
+    grep -E -A 6 '^FAILED|error:|^dashboard:' "$log" | head -n 30 >&2 || true
     die "the build failed; the whole log is in $log"
   fi
   rm -f "$log"
