@@ -104,6 +104,17 @@ static void open_ledger(struct edge *e)
         log_line(LOG_ERROR, "privacy: %s; detecting goes on, contributing does not", err.text);
 }
 
+/* The usual reason is a new state folder: the hub would refuse every update, and only it knows. */
+static void check_own_key(const struct edge *e, const char *key_dir)
+{
+    const uint8_t *listed = fed_roster_key(e->roster, e->identity.name);
+    if (listed != NULL && memcmp(listed, e->identity.public_key, 32) != 0)
+        log_line(LOG_WARNING,
+                 "federation: %s/%s.pub is not the key of this node: replace it by %s/%s.pub, here "
+                 "and on the hub, or our updates are refused",
+                 e->cfg->federation.keys, e->identity.name, key_dir, e->identity.name);
+}
+
 int edge_federation_open(struct edge *e, struct atl_error *err)
 {
     const struct config *cfg = e->cfg;
@@ -119,6 +130,7 @@ int edge_federation_open(struct edge *e, struct atl_error *err)
         r = fed_roster_load(&e->roster, cfg->federation.keys, err);
     if (r < 0)
         return r;
+    check_own_key(e, key_dir);
     open_ledger(e);
     const struct fed_edge_config fed = {
         .federation = cfg->federation.name,
