@@ -63,6 +63,15 @@ static json_t *federation_json(const struct edge *e)
                      e->cfg->federation.delta);
 }
 
+static json_t *bus_json(const struct edge *e)
+{
+    struct bus_stats stats = {0};
+    if (e->node.bus != NULL)
+        bus_client_stats(e->node.bus, &stats);
+    return json_pack("{s:I, s:I, s:I}", "queued", INT(stats.queued), "refused_full",
+                     INT(stats.refused_full), "dropped", INT(stats.dropped));
+}
+
 static json_t *document(const struct edge *e, const struct dp_counters *c)
 {
     json_t *rates = json_pack("{s:f, s:f, s:f}", "packets_per_s", e->packets_per_s, "bits_per_s",
@@ -78,6 +87,7 @@ static json_t *document(const struct edge *e, const struct dp_counters *c)
     json_object_set_new(doc, "alerts",
                         json_pack("{s:I, s:I}", "open", INT(atomic_load(&e->alerts_open)),
                                   "suppressed", INT(atomic_load(&e->alerts_suppressed))));
+    json_object_set_new(doc, "bus", bus_json(e));
     return doc;
 }
 

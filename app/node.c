@@ -225,13 +225,25 @@ static const char *or_null(const char *text)
     return text[0] != '\0' ? text : NULL;
 }
 
+#define CLIENT_ID_BYTES 65
+
+/* Two long names do not fit into 64 characters, and a-b with c must not meet a with b-c. */
+static void name_client(const struct config *cfg, char out[CLIENT_ID_BYTES])
+{
+    static const struct atl_hash_key fixed = {0, 0};
+    char both[2 * CONFIG_NAME_BYTES];
+    int n = snprintf(both, sizeof(both), "%s/%s", cfg->site, cfg->node);
+    snprintf(out, CLIENT_ID_BYTES, "%s-%016llx", cfg->node,
+             (unsigned long long)atl_hash(&fixed, both, (size_t)n));
+}
+
 int node_bus_open(struct node *node, void (*on_connect)(void *ctx), void *ctx,
                   struct atl_error *err)
 {
     const struct config *cfg = node->cfg;
     if (cfg->broker.url[0] == '\0')
         return 0;
-    char topic[BUS_TOPIC_BYTES], will[160], client_id[80], password[256] = "";
+    char topic[BUS_TOPIC_BYTES], will[160], client_id[CLIENT_ID_BYTES], password[256] = "";
     int r = cfg->broker.password_file[0] != '\0'
                 ? read_password(cfg->broker.password_file, password, sizeof(password), err)
                 : 0;
@@ -240,7 +252,7 @@ int node_bus_open(struct node *node, void (*on_connect)(void *ctx), void *ctx,
     snprintf(topic, sizeof(topic), "%s/state", node->prefix);
     snprintf(will, sizeof(will), "{\"schema\":1,\"state\":\"lost\",\"boot\":\"%s\",\"ts\":\"%s\"}",
              node->boot, node->started);
-    snprintf(client_id, sizeof(client_id), "%.31s-%.31s", cfg->site, cfg->node);
+    name_client(cfg, client_id);
 
     struct bus_config bus;
     bus_config_default(&bus);

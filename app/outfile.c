@@ -45,3 +45,11 @@ int outfile_close(struct outfile *out, struct atl_error *err)
     unlink(out->part);
     return atl_error_set(err, -EIO, "cannot write %s: %s", name, strerror(code));
 }
+
+void outfile_discard(struct outfile *out)
+{
+    if (out->path == NULL)
+        return;
+    fclose(out->stream);
+    unlink(out->part);
+}

@@ -19,5 +19,7 @@ int outfile_open(struct outfile *out, const char *path, struct atl_error *err);
 /** Flush, sync and give the file its name. @return 0, -EIO … with a line in *err; nothing is left
  * then */
 int outfile_close(struct outfile *out, struct atl_error *err);
+/** Leave nothing behind. */
+void outfile_discard(struct outfile *out);
 
 #endif

@@ -43,6 +43,7 @@ struct detect {
     struct detector *detector;
     struct outfile scores;
     uint32_t incidents;
+    bool read_any;
 };
 
 static void default_detector(const struct detect *d, struct detector_config *cfg, const char *file)
@@ -79,7 +80,8 @@ static int replay(struct detect *d, const char *file, struct atl_error *err)
     const struct replay_ops ops = {on_flow, on_step, d};
     struct dp_counters c;
     int r = replay_file(DP_BACKEND_PCAP, file, &ops, &c, err);
-    if (c.received_packets > 0 || r == 0) {
+    d->read_any = c.received_packets > 0 || r == 0;
+    if (d->read_any) {
         char line[1024];
         replay_describe(file, &c, line, sizeof(line));
         fprintf(stderr, "%s\n", line);
@@ -240,6 +242,10 @@ static int watch(struct detect *d, struct atl_error *err)
         return r;
     fputs("detector,first,last,src,src_port,dst,dst_port,proto,score,p_value\n", d->scores.stream);
     r = watch_file(d, err);
+    if (r < 0 && !d->read_any) {
+        outfile_discard(&d->scores);
+        return r;
+    }
     struct atl_error write_err;
     if (outfile_close(&d->scores, &write_err) < 0) {
         *err = write_err;

@@ -113,10 +113,13 @@ struct atl_rng {
     uint8_t key[32];
     uint64_t block;
     uint32_t used;
+    bool secure;
     uint8_t buffer[512];
 };
 
-/** Key from the operating system: the only choice for noise and secrets. */
+/** Key from the operating system, replaced at every refill so that what was handed out cannot be
+ * found again in memory (fast key erasure, Bernstein 2017): the only choice for noise and secrets.
+ */
 void atl_rng_init_secure(struct atl_rng *rng);
 /** Repeatable stream for experiments, weights and traffic; never for privacy. */
 void atl_rng_init_seed(struct atl_rng *rng, uint64_t seed);

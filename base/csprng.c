@@ -20,10 +20,17 @@ static void refill(struct atl_rng *rng)
     crypto_stream_chacha20_xor_ic(rng->buffer, zeros, sizeof(zeros), nonce, rng->block, rng->key);
     rng->block += sizeof(rng->buffer) / 64;
     rng->used = 0;
+    if (!rng->secure)
+        return;
+    memcpy(rng->key, rng->buffer, sizeof(rng->key));
+    memset(rng->buffer, 0, sizeof(rng->key));
+    rng->used = sizeof(rng->key);
+    rng->block = 0;
 }
 
-static void start(struct atl_rng *rng)
+static void start(struct atl_rng *rng, bool secure)
 {
+    rng->secure = secure;
     rng->block = 0;
     rng->used = sizeof(rng->buffer);
 }
@@ -31,7 +38,7 @@ static void start(struct atl_rng *rng)
 void atl_rng_init_secure(struct atl_rng *rng)
 {
     randombytes_buf(rng->key, sizeof(rng->key));
-    start(rng);
+    start(rng, true);
 }
 
 void atl_rng_init_seed(struct atl_rng *rng, uint64_t seed)
@@ -40,7 +47,7 @@ void atl_rng_init_seed(struct atl_rng *rng, uint64_t seed)
     for (int i = 0; i < 8; i++)
         text[i] = (uint8_t)(seed >> (8 * i));
     crypto_generichash(rng->key, sizeof(rng->key), text, sizeof(text), NULL, 0);
-    start(rng);
+    start(rng, false);
 }
 
 void atl_rng_fill(struct atl_rng *rng, void *out, size_t bytes)
@@ -53,7 +60,6 @@ void atl_rng_fill(struct atl_rng *rng, void *out, size_t bytes)
         if (n > bytes)
             n = bytes;
         memcpy(at, rng->buffer + rng->used, n);
-        /* what was handed out must not be readable later from a core dump */
         memset(rng->buffer + rng->used, 0, n);
         rng->used += (uint32_t)n;
         at += n;

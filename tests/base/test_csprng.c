@@ -35,6 +35,22 @@ static void secure_streams_differ(void **state)
     assert_true(atl_rng_u64(&a) != atl_rng_u64(&b));
 }
 
+static void secure_stream_forgets_its_key(void **state)
+{
+    (void)state;
+    struct atl_rng rng;
+    uint8_t key[32], out[4096], held[sizeof(struct atl_rng)];
+    atl_rng_init_secure(&rng);
+    memcpy(key, rng.key, sizeof(key));
+    atl_rng_fill(&rng, out, sizeof(out));
+    assert_memory_not_equal(key, rng.key, sizeof(key));
+    memcpy(held, &rng, sizeof(held));
+    for (size_t at = 0; at + 16 <= sizeof(held); at++)
+        assert_memory_not_equal(held + at, out + sizeof(out) - 16, 16);
+    for (size_t at = 16; at + 16 <= sizeof(out); at += 16)
+        assert_memory_not_equal(out, out + at, 16);
+}
+
 static void below_is_uniform(void **state)
 {
     (void)state;
@@ -72,9 +88,8 @@ int main(void)
     if (atl_base_init() < 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seed_repeats_and_pieces_join),
-        cmocka_unit_test(secure_streams_differ),
-        cmocka_unit_test(below_is_uniform),
+        cmocka_unit_test(seed_repeats_and_pieces_join),  cmocka_unit_test(secure_streams_differ),
+        cmocka_unit_test(secure_stream_forgets_its_key), cmocka_unit_test(below_is_uniform),
         cmocka_unit_test(normal_has_its_moments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

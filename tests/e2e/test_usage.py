@@ -41,6 +41,9 @@ def missing_and_wrong_files():
         for bad in ("/nowhere/m", text):
             result = atalaya("detect", "--model", bad, text)
             assert result.returncode == 1 and str(bad) in result.stderr, result
+        scores = folder / "scores.csv"
+        assert atalaya("detect", "--scores", scores, "/nowhere/x.pcap").returncode == 1
+        assert not list(folder.glob("scores*"))
         cut = folder / "empty.pcap"
         cut.write_bytes(b"")
         assert atalaya("flows", cut).returncode == 1
