@@ -3,14 +3,29 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* A device or a pipe is written to, never replaced: /dev/null must stay what it is. */
+static bool is_special(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
 
 int outfile_open(struct outfile *out, const char *path, struct atl_error *err)
 {
     out->path = path;
     out->stream = stdout;
+    out->direct = path == NULL || is_special(path);
     if (path == NULL)
         return 0;
+    if (out->direct) {
+        out->stream = fopen(path, "w");
+        return out->stream != NULL
+                   ? 0
+                   : atl_error_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
+    }
     int n = snprintf(out->part, sizeof(out->part), "%s.part-%ld", path, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof(out->part))
         return atl_error_set(err, -ENAMETOOLONG, "cannot create %s: the path is too long", path);
@@ -25,8 +40,11 @@ int outfile_close(struct outfile *out, struct atl_error *err)
     const char *name = out->path != NULL ? out->path : "to standard output";
     bool written = fflush(out->stream) == 0 && !ferror(out->stream);
     int code = errno;
-    if (out->path == NULL)
+    if (out->direct) {
+        if (out->path != NULL && fclose(out->stream) != 0)
+            written = false;
         return written ? 0 : atl_error_set(err, -EIO, "cannot write %s: %s", name, strerror(code));
+    }
 
     if (written && fsync(fileno(out->stream)) < 0) {
         written = false;
@@ -51,5 +69,6 @@ void outfile_discard(struct outfile *out)
     if (out->path == NULL)
         return;
     fclose(out->stream);
-    unlink(out->part);
+    if (!out->direct)
+        unlink(out->part);
 }

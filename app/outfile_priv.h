@@ -11,6 +11,7 @@
 struct outfile {
     FILE *stream;
     const char *path; /* NULL = standard output */
+    bool direct;      /* standard output, a device or a pipe: nothing to rename */
     char part[PATH_MAX];
 };
 

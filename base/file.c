@@ -57,6 +57,9 @@ int atl_file_sync_dir(const char *path, struct atl_error *err)
 int atl_file_write(const char *path, const void *data, size_t bytes, unsigned mode,
                    struct atl_error *err)
 {
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return atl_error_set(err, -EINVAL, "cannot write %s: not a regular file", path);
     char temporary[PATH_MAX];
     int n = snprintf(temporary, sizeof(temporary), "%s.tmp-%ld", path, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof(temporary)) {

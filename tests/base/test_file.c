@@ -75,7 +75,7 @@ static void failed_write_keeps_the_old(void **state)
     struct atl_error err;
     char folder[128];
     snprintf(folder, sizeof(folder), "%s/kept", dir);
-    assert_int_equal(mkdir(folder, 0700), 0); /* a folder in the way: rename fails */
+    assert_int_equal(mkdir(folder, 0700), 0); /* a folder in the way is not replaced */
     assert_true(atl_file_write(folder, "x", 1, 0600, &err) < 0);
     struct stat st;
     assert_int_equal(stat(folder, &st), 0);

@@ -4,6 +4,8 @@ import collections
 import csv
 import io
 import json
+import os
+import stat
 import subprocess
 
 from harness import DATA, atalaya, need_data, need_tool, run_cases, scratch
@@ -93,8 +95,12 @@ def out_appears_whole_or_not_at_all():
         assert [p.name for p in folder.iterdir()] == ["a.csv"]
         result = atalaya("flows", "-o", folder / "missing" / "a.csv", path)
         assert result.returncode == 1 and "cannot create" in result.stderr
+        os.mkfifo(folder / "pipe")
+        reader = subprocess.Popen(["cat", folder / "pipe"], stdout=subprocess.PIPE, text=True)
+        assert atalaya("flows", "-o", folder / "pipe", path).returncode == 0
+        assert reader.communicate(timeout=30)[0] == (folder / "a.csv").read_text()
+        assert stat.S_ISFIFO((folder / "pipe").stat().st_mode)
     with open("/dev/full", "w", encoding="utf8") as full:
-        import os
         code = subprocess.run([os.environ["ATALAYA"], "flows", str(path)], stdout=full,
                               stderr=subprocess.PIPE, text=True, timeout=60)
         assert code.returncode == 1 and "No space left" in code.stderr, code

@@ -179,7 +179,7 @@ def the_socket_is_private_and_bounded():
             running(edge, path)
             assert os.stat(where).st_mode & 0o777 == 0o600
             second = atalaya("edge", "-c", path, timeout=30)
-            assert second.returncode == 1 and "another edge" in second.stderr, second.stderr
+            assert second.returncode == 1 and "in use by another" in second.stderr, second.stderr
             assert len(second.stderr.strip().splitlines()) == 1, second.stderr
 
             def talk(data):
