@@ -31,6 +31,7 @@ int capture_config(const struct config *cfg, struct dp_config *ret_dp, struct at
     dp.pace = cfg->capture.pace;
     dp.pace_speed = cfg->capture.speed;
     dp.snap_bytes = (uint32_t)cfg->capture.snap;
+    dp.key = (enum dp_key_view)cfg->capture.key;
     dp.promiscuous = cfg->capture.promiscuous;
     dp.workers = (uint32_t)cfg->capture.workers;
     dp.distribution = (enum dp_distribution)cfg->capture.distribute;

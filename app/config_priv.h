@@ -22,7 +22,7 @@ struct config {
     char site[CONFIG_NAME_BYTES], node[CONFIG_NAME_BYTES];
     char state_dir[CONFIG_PATH_BYTES];
     struct {
-        uint32_t backend;
+        uint32_t backend, key;
         char device[CONFIG_PATH_BYTES];
         bool file, pace, promiscuous;
         double speed;

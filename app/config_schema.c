@@ -7,6 +7,7 @@ static const char *const roles[] = {"edge", "hub", NULL};
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
 static const char *const distributions[] = {"auto", "device", "software", NULL};
 static const char *const fallbacks[] = {"none", "libpcap", NULL};
+static const char *const key_views[] = {"inner", "outer", NULL}; /* enum dp_key_view */
 /* The unit is what one protected thing is; only rows of single flows are trained on privately
  * today. */
 static const char *const units[] = {"flow", NULL};
@@ -59,6 +60,8 @@ static const struct config_key keys[] = {
     NUMBER("capture.speed", capture.speed, 0.01, 1000, E, "files: times faster than captured"),
     COUNT("capture.snap", capture.snap, 64, 65535, E, "bytes kept of a packet (live libpcap)"),
     BOOL("capture.promiscuous", capture.promiscuous, E, "see packets for other hosts"),
+    CHOICE("capture.key", capture.key, key_views, false, E,
+           "which IP packet makes the flow: the innermost of a tunnel or the outermost"),
     COUNT("capture.workers", capture.workers, 1, 64, E, "capture threads"),
     CHOICE("capture.distribute", capture.distribute, distributions, false, E,
            "who brings a flow's packets to one worker: the device's hash or software"),

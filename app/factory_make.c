@@ -63,8 +63,8 @@ static int watch_site(struct detector *detector, enum traf_profile profile, uint
     int r = traf_write_pcap(&cfg, scratch, &summary, err);
     if (r < 0)
         return r;
-    const struct replay_ops ops = {on_flow, on_step, detector};
-    return replay_file(DP_BACKEND_PCAP, scratch, &ops, &counters, err);
+    const struct replay_ops ops = {on_flow, on_step, detector, NULL};
+    return replay_file(DP_BACKEND_PCAP, DP_KEY_INNER, scratch, &ops, &counters, err);
 }
 
 static int learn(struct detector *detector, struct model_set *set, struct atl_error *err)

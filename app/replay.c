@@ -34,12 +34,14 @@ static int run(struct dp_engine *engine, const struct replay_ops *ops)
     return 0;
 }
 
-int replay_file(enum dp_backend backend, const char *device, const struct replay_ops *ops,
-                struct dp_counters *ret_counters, struct atl_error *err)
+int replay_file(enum dp_backend backend, enum dp_key_view key, const char *device,
+                const struct replay_ops *ops, struct dp_counters *ret_counters,
+                struct atl_error *err)
 {
     struct dp_config cfg;
     dp_config_default(&cfg);
     cfg.backend = backend;
+    cfg.key = key;
     cfg.device = device;
     cfg.file = true;
     struct dp_engine *engine;
@@ -52,6 +54,8 @@ int replay_file(enum dp_backend backend, const char *device, const struct replay
     dp_engine_counters(engine, ret_counters);
     if (dp_engine_state(engine) == DP_FAILED)
         r = atl_error_set(err, -EIO, "%s", dp_engine_error(engine));
+    if (ops->end != NULL)
+        ops->end(ops->ctx, engine);
     dp_engine_destroy(engine);
     return r;
 }

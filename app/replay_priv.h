@@ -11,15 +11,19 @@ struct replay_ops {
     /** After each burst, with packet time; `last` once at the end. NULL is fine. */
     int (*step)(void *ctx, atl_ns now_ns, bool last);
     void *ctx;
+    /** When all is read and counted, before the engine is gone. NULL is fine. */
+    void (*end)(void *ctx, const struct dp_engine *engine);
 };
 
 /**
+ * @param key     which IP packet of a nest makes the flow
  * @param device  capture file, "-" for standard input, or a net_pcap vdev with DP_BACKEND_DPDK
  * @return 0 (all read), 1 (ended by an op), negative errno with a line in *err; what was read
  * before a damaged place has been handed out and counted even then
  */
-int replay_file(enum dp_backend backend, const char *device, const struct replay_ops *ops,
-                struct dp_counters *ret_counters, struct atl_error *err);
+int replay_file(enum dp_backend backend, enum dp_key_view key, const char *device,
+                const struct replay_ops *ops, struct dp_counters *ret_counters,
+                struct atl_error *err);
 
 /** `file: 5 packets read, 4 in 2 flows; 1 not_ip` */
 void replay_describe(const char *path, const struct dp_counters *counters, char *out,

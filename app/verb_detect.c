@@ -77,9 +77,9 @@ static int on_step(void *ctx, atl_ns now_ns, bool last)
 
 static int replay(struct detect *d, const char *file, struct atl_error *err)
 {
-    const struct replay_ops ops = {on_flow, on_step, d};
+    const struct replay_ops ops = {on_flow, on_step, d, NULL};
     struct dp_counters c;
-    int r = replay_file(DP_BACKEND_PCAP, file, &ops, &c, err);
+    int r = replay_file(DP_BACKEND_PCAP, DP_KEY_INNER, file, &ops, &c, err);
     d->read_any = c.received_packets > 0 || r == 0;
     if (d->read_any) {
         char line[1024];

@@ -6,8 +6,10 @@
 #include "features/features.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
@@ -19,6 +21,7 @@ static const char help[] =
     "  -p, --profile atalaya        set of features [atalaya]\n"
     "  -o, --out PATH               write to PATH instead; it appears only when all is written\n"
     "  -b, --backend libpcap|dpdk   what reads the files [libpcap]\n"
+    "  -k, --key inner|outer        which IP packet of a tunnel makes the flow [inner]\n"
     "      --json                   summary as one JSON object\n"
     "  -h, --help                   this text\n\n"
     "Example: atalaya flows --format jsonl capture.pcap | head -n 1\n";
@@ -26,14 +29,17 @@ static const char help[] =
 static const char *const formats[] = {"csv", "jsonl", "none", NULL};
 static const char *const profiles[] = {"atalaya", NULL};
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
+static const char *const keys[] = {"inner", "outer", NULL}; /* enum dp_key_view */
 
 enum { FORMAT_NONE = 2 };
 
 struct flows {
     int format;
     enum dp_backend backend;
+    enum dp_key_view key;
     const char *out_path;
     bool json;
+    json_t *telecom; /* of the file read last, if json */
     struct outfile out;
 };
 
@@ -56,8 +62,71 @@ static int write_header(struct flows *f)
     return fwrite(line, 1, n, f->out.stream) == n ? 0 : -1;
 }
 
-static json_t *summary_json(const char *path, const struct dp_counters *c)
+/* The object of a row's peer, at the end of the list: rows of a peer follow each other. */
+static json_t *peer_of(json_t *peers, const struct dp_telecom_row *row)
 {
+    char text[DP_ADDR_TEXT_BYTES];
+    dp_addr_format(&row->peer, text);
+    json_t *last = json_array_get(peers, json_array_size(peers) - 1);
+    if (last != NULL && strcmp(json_string_value(json_object_get(last, "peer")), text) == 0)
+        return last;
+    json_array_append_new(peers, json_pack("{s:s, s:I}", "peer", text, "errors", (json_int_t)0));
+    return json_array_get(peers, json_array_size(peers) - 1);
+}
+
+static json_t *object_of(json_t *parent, const char *name)
+{
+    if (json_object_get(parent, name) == NULL)
+        json_object_set_new(parent, name, json_object());
+    return json_object_get(parent, name);
+}
+
+static void add_row(json_t *peers, const struct dp_telecom_row *row)
+{
+    json_t *peer = peer_of(peers, row);
+    char code[16];
+    if (row->other) {
+        json_object_set_new(peer, "other", json_integer((json_int_t)row->count));
+        return;
+    }
+    snprintf(code, sizeof(code), "%" PRIu32, row->code);
+    json_t *protocol = object_of(peer, dp_telecom_name((enum dp_telecom_protocol)row->protocol));
+    json_object_set_new(object_of(protocol, row->cause ? "causes" : "messages"), code,
+                        json_integer((json_int_t)row->count));
+    if (row->error) {
+        json_int_t errors = json_integer_value(json_object_get(peer, "errors"));
+        json_object_set_new(peer, "errors", json_integer(errors + (json_int_t)row->count));
+    }
+}
+
+/* Who says what in the control plane: [{peer, errors, gtpv2c: {messages: {"32": 1}, causes}}] */
+static void read_telecom(void *ctx, const struct dp_engine *engine)
+{
+    struct flows *f = ctx;
+    uint32_t n = dp_engine_telecom(engine, NULL, 0);
+    struct dp_telecom_row *rows = calloc(n > 0 ? n : 1, sizeof(*rows));
+    f->telecom = json_array();
+    if (rows == NULL)
+        return;
+    dp_engine_telecom(engine, rows, n);
+    for (uint32_t i = 0; i < n; i++)
+        add_row(f->telecom, &rows[i]);
+    free(rows);
+}
+
+static void set_if_seen(json_t *object, const char *name, uint64_t count)
+{
+    if (count > 0)
+        json_object_set_new(object, name, json_integer((json_int_t)count));
+}
+
+static json_t *summary_json(const char *path, const struct dp_counters *c, json_t *telecom)
+{
+    json_t *encaps = json_object(), *fallbacks = json_object();
+    for (int i = 0; i < DP_ENCAP_COUNT; i++)
+        set_if_seen(encaps, dp_encap_name((enum dp_encap)i), c->encaps[i]);
+    for (int i = 0; i < DP_REASON_COUNT; i++)
+        set_if_seen(fallbacks, dp_reason_name((enum dp_reason)i), c->fallbacks[i]);
     json_t *reasons = json_object(), *ends = json_object();
     for (int i = 0; i < DP_REASON_COUNT; i++)
         json_object_set_new(reasons, dp_reason_name((enum dp_reason)i),
@@ -65,21 +134,23 @@ static json_t *summary_json(const char *path, const struct dp_counters *c)
     for (int i = DP_END_IDLE; i <= DP_END_RESOURCES; i++)
         json_object_set_new(ends, dp_end_reason_name((enum dp_end_reason)i),
                             json_integer((json_int_t)c->flows_by_end[i]));
-    return json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "file", path, "packets",
-        (json_int_t)c->received_packets, "bytes", (json_int_t)c->received_bytes, "processed",
-        (json_int_t)c->processed_packets, "flows", (json_int_t)c->flows_exported, "difference",
-        (json_int_t)dp_counters_difference(c), "dropped", reasons, "flows_by_end", ends);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o*}", "file", path,
+                     "packets", (json_int_t)c->received_packets, "bytes",
+                     (json_int_t)c->received_bytes, "processed", (json_int_t)c->processed_packets,
+                     "flows", (json_int_t)c->flows_exported, "difference",
+                     (json_int_t)dp_counters_difference(c), "dropped", reasons, "flows_by_end",
+                     ends, "encapsulations", encaps, "fallbacks", fallbacks, "telecom", telecom);
 }
 
 static int read_files(struct flows *f, char **paths, int n, json_t *files, struct atl_error *err)
 {
     for (int i = 0; i < n; i++) {
-        const struct replay_ops ops = {write_flow, NULL, f};
+        const struct replay_ops ops = {write_flow, NULL, f, files != NULL ? read_telecom : NULL};
         struct dp_counters c;
-        int r = replay_file(f->backend, paths[i], &ops, &c, err);
+        f->telecom = NULL;
+        int r = replay_file(f->backend, f->key, paths[i], &ops, &c, err);
         if (files != NULL) {
-            json_array_append_new(files, summary_json(paths[i], &c));
+            json_array_append_new(files, summary_json(paths[i], &c, f->telecom));
         } else if (c.received_packets > 0 || r == 0) {
             char line[1024];
             replay_describe(paths[i], &c, line, sizeof(line));
@@ -127,18 +198,15 @@ static int run(struct flows *f, char **paths, int n)
 int verb_flows(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"format", required_argument, NULL, 'f'},
-        {"profile", required_argument, NULL, 'p'},
-        {"out", required_argument, NULL, 'o'},
-        {"backend", required_argument, NULL, 'b'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"format", required_argument, NULL, 'f'}, {"profile", required_argument, NULL, 'p'},
+        {"out", required_argument, NULL, 'o'},    {"backend", required_argument, NULL, 'b'},
+        {"key", required_argument, NULL, 'k'},    {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     struct flows f = {0};
     int choice;
     opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":f:p:o:b:h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":f:p:o:b:k:h", options, NULL)) != -1;) {
         switch (c) {
         case 'f':
             if ((f.format = options_choice("flows", "--format", optarg, formats)) < 0)
@@ -152,6 +220,11 @@ int verb_flows(int argc, char **argv)
             if ((choice = options_choice("flows", "--backend", optarg, backends)) < 0)
                 return EXIT_USAGE;
             f.backend = (enum dp_backend)choice;
+            break;
+        case 'k':
+            if ((choice = options_choice("flows", "--key", optarg, keys)) < 0)
+                return EXIT_USAGE;
+            f.key = (enum dp_key_view)choice;
             break;
         case 'o':
             f.out_path = optarg;

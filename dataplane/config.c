@@ -106,6 +106,8 @@ int dp_config_check(const struct dp_config *cfg, struct atl_error *err)
     if (r == 0)
         r = check_range("snap_bytes", cfg->snap_bytes, 64, 65535, err);
     if (r == 0)
+        r = check_range("key", cfg->key, DP_KEY_INNER, DP_KEY_OUTER, err);
+    if (r == 0)
         r = check_range("workers", cfg->workers, 1, DP_WORKERS_MAX, err);
     if (r == 0)
         r = check_range("flows_max", cfg->flows_max, FLOWS_MIN, FLOWS_MAX, err);
@@ -127,7 +129,7 @@ int dp_config_check(const struct dp_config *cfg, struct atl_error *err)
 uint64_t dp_config_memory_bytes(const struct dp_config *cfg)
 {
     uint32_t workers = cfg->workers > 0 ? cfg->workers : 1;
-    return workers * (sizeof(struct dp_worker) + sizeof(struct dp_fragments) +
+    return workers * (sizeof(struct dp_worker) + sizeof(struct dp_decoder) +
                       dp_table_bytes(cfg->flows_max / workers, cfg->detail_flows / workers) +
                       (uint64_t)cfg->ring_records * sizeof(struct dp_flow)) +
            dp_distribute_bytes(workers) +

@@ -46,11 +46,90 @@ enum dp_end_reason {
 
 const char *dp_end_reason_name(enum dp_end_reason reason);
 
+/**
+ * What encloses the keyed IP packet: id, name, whether it carries a number, which number.
+ * Of nested tunnels the innermost that has a number counts, or the innermost if none has.
+ */
+#define DP_TUNNELS(X)                                            \
+    X(NONE, "", false, "none")                                   \
+    X(MPLS, "mpls", true, "label at the bottom of the stack")    \
+    X(PPPOE, "pppoe", true, "PPPoE session")                     \
+    X(GRE, "gre", true, "GRE key, 0 when it has none")           \
+    X(PPTP, "pptp", true, "call identifier of enhanced GRE")     \
+    X(NVGRE, "nvgre", true, "virtual subnet (VSID)")             \
+    X(ERSPAN, "erspan", true, "ERSPAN session, 0 for type I")    \
+    X(WCCP, "wccp", false, "WCCP redirect over GRE")             \
+    X(VXLAN, "vxlan", true, "VXLAN network identifier (VNI)")    \
+    X(GENEVE, "geneve", true, "Geneve network identifier (VNI)") \
+    X(GTPU, "gtpu", true, "tunnel endpoint identifier (TEID)")   \
+    X(L2TP, "l2tp", true, "L2TPv2 session")                      \
+    X(L2TPV3, "l2tpv3", true, "L2TPv3 session")                  \
+    X(IPIP, "ipip", false, "IPv4 in IPv4")                       \
+    X(6IN4, "6in4", false, "IPv6 in IPv4")                       \
+    X(4IN6, "4in6", false, "IPv4 in IPv6")                       \
+    X(6IN6, "6in6", false, "IPv6 in IPv6")                       \
+    X(TEREDO, "teredo", false, "Teredo")                         \
+    X(ETHERIP, "etherip", false, "Ethernet in IP, also as SRv6 payload")
+
 enum dp_tunnel {
-    DP_TUNNEL_NONE = 0, /* "" */
+#define DP_ENUM(id, name, has_id, help) DP_TUNNEL_##id,
+    DP_TUNNELS(DP_ENUM)
+#undef DP_ENUM
+        DP_TUNNEL_COUNT
 };
 
 const char *dp_tunnel_name(enum dp_tunnel tunnel);
+/** Which number tunnel_id is. */
+const char *dp_tunnel_help(enum dp_tunnel tunnel);
+bool dp_tunnel_has_id(enum dp_tunnel tunnel);
+
+/** Headers that are counted, also in packets that an outer header keys in the end. */
+#define DP_ENCAPS(X)                                                        \
+    X(VLAN, "vlan", "first VLAN tag of a frame")                            \
+    X(QINQ, "qinq", "second VLAN tag of a frame")                           \
+    X(CMD, "cmd", "Cisco metadata (security group tag)")                    \
+    X(MPLS, "mpls", "MPLS label stack")                                     \
+    X(EOMPLS, "eompls", "Ethernet in MPLS without control word")            \
+    X(EOMPLS_CW, "eompls_cw", "Ethernet in MPLS behind a control word")     \
+    X(PPPOE, "pppoe", "PPPoE session")                                      \
+    X(PPPOE_DISCOVERY, "pppoe_discovery", "PPPoE discovery (no IP inside)") \
+    X(PPP, "ppp", "PPP")                                                    \
+    X(SRH, "srh", "IPv6 segment routing header")                            \
+    X(FRAGMENT, "fragment", "IP fragment")                                  \
+    X(IPIP, "ipip", "IPv4 in IPv4")                                         \
+    X(6IN4, "6in4", "IPv6 in IPv4")                                         \
+    X(4IN6, "4in6", "IPv4 in IPv6")                                         \
+    X(6IN6, "6in6", "IPv6 in IPv6")                                         \
+    X(ETHERIP, "etherip", "Ethernet in IP (RFC 3378, RFC 8986)")            \
+    X(MPLS_IP, "mpls_ip", "MPLS in IP (RFC 4023)")                          \
+    X(GRE, "gre", "GRE version 0")                                          \
+    X(PPTP, "pptp", "enhanced GRE (PPTP)")                                  \
+    X(NVGRE, "nvgre", "Ethernet in GRE with a key")                         \
+    X(TEB, "teb", "Ethernet in GRE without a key")                          \
+    X(ERSPAN_1, "erspan_1", "ERSPAN type I")                                \
+    X(ERSPAN_2, "erspan_2", "ERSPAN type II")                               \
+    X(ERSPAN_3, "erspan_3", "ERSPAN type III")                              \
+    X(WCCP, "wccp", "WCCP redirect over GRE")                               \
+    X(VXLAN, "vxlan", "VXLAN")                                              \
+    X(VXLAN_GPE, "vxlan_gpe", "VXLAN with a next protocol (GPE)")           \
+    X(NSH, "nsh", "network service header")                                 \
+    X(GENEVE, "geneve", "Geneve")                                           \
+    X(GTPU, "gtpu", "GTP-U packet of a subscriber")                         \
+    X(GTPU_PSC, "gtpu_psc", "GTP-U with a PDU session container (QFI)")     \
+    X(L2TP, "l2tp", "L2TPv2 data")                                          \
+    X(L2TPV3, "l2tpv3", "L2TPv3 data over UDP or IP")                       \
+    X(TEREDO, "teredo", "Teredo")                                           \
+    X(MPLS_UDP, "mpls_udp", "MPLS in UDP (RFC 7510)")
+
+enum dp_encap {
+#define DP_ENUM(id, name, help) DP_ENCAP_##id,
+    DP_ENCAPS(DP_ENUM)
+#undef DP_ENUM
+        DP_ENCAP_COUNT
+};
+
+const char *dp_encap_name(enum dp_encap encap);
+const char *dp_encap_help(enum dp_encap encap);
 
 /* --- the record --- */
 
@@ -100,6 +179,24 @@ struct dp_first_packet {
     bool backward;   /* sent by the responder */
 };
 
+/** Classes of DNS query types. */
+enum dp_dns_type { DP_DNS_ADDRESS, DP_DNS_TXT, DP_DNS_NULL, DP_DNS_OTHER, DP_DNS_TYPES };
+
+/**
+ * What the DNS messages of one flow (UDP port 53) had in common. The sums run over the first
+ * question of queries and responses alike: a mean divides by both. They stand still once either
+ * count is full.
+ */
+struct dp_dns {
+    uint16_t queries, responses; /* saturating */
+    uint16_t nxdomain;           /* responses that deny the name; saturating */
+    uint8_t odd;                 /* packets that hold no readable DNS message; saturating */
+    uint8_t name_bytes_max;      /* ≤ 253 */
+    uint32_t name_bytes;         /* Σ length of the name as text, without the last dot */
+    uint32_t entropy;            /* Σ Shannon entropy of the name's bytes, 1/256 bit, no dots */
+    uint8_t types[DP_DNS_TYPES]; /* shares: counts that are halved together when one is full */
+};
+
 /** One finished biflow; fwd is the direction of the initiator. */
 struct dp_flow {
     struct dp_addr src, dst;     /* initiator, responder */
@@ -109,13 +206,15 @@ struct dp_flow {
     uint8_t tunnel;               /* enum dp_tunnel */
     uint8_t icmp_type, icmp_code; /* of the first packet */
     bool mid_stream;              /* TCP whose first packet seen was no SYN */
-    bool reordered;   /* a packet was older than its predecessor; gaps were clamped to 0 */
-    uint16_t vlan[2]; /* outer, inner; 0 = none */
-    uint32_t tunnel_id;
+    bool reordered;           /* a packet was older than its predecessor; gaps were clamped to 0 */
+    uint16_t vlan[2];         /* outer, inner; 0 = none */
+    uint32_t tunnel_id;       /* which number: dp_tunnel_help */
+    uint8_t qfi;              /* 5G QoS flow of the first packet, 0 = none */
     atl_ns first_ns, last_ns; /* wall time of first and last packet, first ≤ last */
     uint64_t iat_sq_us2;      /* both directions as one sequence */
     uint32_t iat_min_us, iat_max_us;
-    uint32_t hash; /* keyed, stable for this engine: to shard or sample */
+    uint32_t hash;     /* keyed, stable for this engine: to shard or sample */
+    struct dp_dns dns; /* zero for all but UDP port 53 */
     struct dp_dir fwd, bwd;
     uint32_t first_count; /* 0 unless dp_config.detail_flows is set; only the flow's first record */
     struct dp_first_packet first[DP_FIRST_PACKETS];
@@ -135,6 +234,12 @@ enum dp_distribution {
 /** A line that a library printed while it worked for us; without line feed. */
 typedef void (*dp_log_fn)(void *ctx, const char *line);
 
+/** Which IP packet of a nest makes the flow. */
+enum dp_key_view {
+    DP_KEY_INNER, /* the innermost one that is whole; tunnel and its id belong to the key */
+    DP_KEY_OUTER, /* the outermost one */
+};
+
 #define DP_WORKERS_MAX  64
 #define DP_EAL_ARGS_MAX 32
 #define DP_CPUS_MAX     1024
@@ -146,9 +251,10 @@ struct dp_config {
      * DPDK: port name or vdev string, e.g. "net_pcap0,rx_pcap=/tmp/a.pcap".
      */
     const char *device;
-    bool file;           /* device is a capture file (libpcap) or a net_pcap rx_pcap vdev (DPDK) */
-    bool pace;           /* files: deliver packets at the speed of their timestamps */
-    double pace_speed;   /* 1.0 = as captured, 2.0 = twice as fast; 0.01 … 1000 */
+    bool file;         /* device is a capture file (libpcap) or a net_pcap rx_pcap vdev (DPDK) */
+    bool pace;         /* files: deliver packets at the speed of their timestamps */
+    double pace_speed; /* 1.0 = as captured, 2.0 = twice as fast; 0.01 … 1000 */
+    enum dp_key_view key;
     uint32_t snap_bytes; /* 64 … 65535, live libpcap */
     bool promiscuous;
     uint32_t workers; /* 1 … DP_WORKERS_MAX; a file gives the same records with any number */
@@ -210,6 +316,9 @@ struct dp_counters {
     uint64_t received_packets, received_bytes; /* handed to us by the backend; wire bytes */
     uint64_t processed_packets;                /* became part of a flow */
     uint64_t reasons[DP_REASON_COUNT];
+    /* Packets keyed by an outer header, for the inner one ended with this reason; processed. */
+    uint64_t fallbacks[DP_REASON_COUNT];
+    uint64_t encaps[DP_ENCAP_COUNT]; /* headers seen */
     /* Read by one worker and not yet taken by the flow's own; 0 at rest. Below 0 for a moment when
      * the taker's figures are newer than the giver's. */
     int64_t handed_packets;
@@ -341,6 +450,48 @@ struct dp_findings {
  * @param root  before every path below /sys, /proc, /dev and /usr; "" for this machine
  */
 void dp_doctor(const struct dp_config *cfg, const char *root, struct dp_findings *ret_findings);
+/* --- telecom control plane: who says what how often, where it stands in clear --- */
+
+#define DP_TELECOMS(X)                                                              \
+    X(GTPV1C, "gtpv1c", "GTP-C version 1 (UDP 2123): message type; cause")          \
+    X(GTPV2C, "gtpv2c", "GTP-C version 2 (UDP 2123): message type; cause")          \
+    X(GTPU, "gtpu", "GTP-U (UDP 2152), all but subscribers' packets: message type") \
+    X(PFCP, "pfcp", "PFCP (UDP 8805): message type; cause")                         \
+    X(DIAMETER, "diameter",                                                         \
+      "Diameter (TCP, SCTP 3868): command code, + 2^24 in requests; "               \
+      "result code")                                                                \
+    X(SCTP, "sctp", "SCTP: chunk type")                                             \
+    X(NGAP, "ngap",                                                                 \
+      "NGAP (SCTP payload 60): procedure code + 256 × (0 initiating, "             \
+      "1 successful, 2 unsuccessful)")
+
+enum dp_telecom_protocol {
+#define DP_ENUM(id, name, help) DP_TELECOM_##id,
+    DP_TELECOMS(DP_ENUM)
+#undef DP_ENUM
+        DP_TELECOM_COUNT
+};
+
+const char *dp_telecom_name(enum dp_telecom_protocol protocol);
+const char *dp_telecom_help(enum dp_telecom_protocol protocol);
+
+/** How often one peer sent one message type or one cause. */
+struct dp_telecom_row {
+    struct dp_addr peer; /* who sent it */
+    uint64_t count;
+    uint32_t code;
+    uint8_t protocol; /* enum dp_telecom_protocol */
+    bool cause;       /* code is a cause or result, else a message type */
+    bool error;       /* a refusal: cause, ABORT, unsuccessful outcome */
+    bool other;       /* what did not fit a peer's 24 codes; code and protocol say nothing */
+};
+
+/**
+ * Codes of the peers heard of last, at most 1,024 of them for each worker. A peer whose packets
+ * came to two workers has rows of both. Thread-safe.
+ * @return rows there are; the first n of them were written
+ */
+uint32_t dp_engine_telecom(const struct dp_engine *engine, struct dp_telecom_row *rows, uint32_t n);
 
 /** True when this build has the DPDK backend. */
 bool dp_has_dpdk(void);

@@ -345,6 +345,10 @@ static void add_worker(struct dp_counters *sum, const struct dp_worker *w)
         (int64_t)(atl_counter_get(&c.given_packets) - atl_counter_get(&c.taken_packets));
     for (size_t i = 0; i < DP_REASON_COUNT; i++)
         sum->reasons[i] += atl_counter_get(&c.reasons[i]);
+    for (size_t i = 0; i < DP_REASON_COUNT; i++)
+        sum->fallbacks[i] += atl_counter_get(&w->decoder->fallbacks[i]);
+    for (size_t i = 0; i < DP_ENCAP_COUNT; i++)
+        sum->encaps[i] += atl_counter_get(&w->decoder->encaps[i]);
     for (size_t i = 0; i <= DP_END_RESOURCES; i++)
         sum->flows_by_end[i] += atl_counter_get(&c.flows_by_end[i]);
     sum->flows_created += atl_counter_get(&c.flows_created);
@@ -388,6 +392,16 @@ void dp_engine_worker_stats(const struct dp_engine *engine, uint32_t worker,
         ret_stats->stage_cycles[i] = atl_counter_get(&c.stage_cycles[i]);
         ret_stats->stage_packets[i] = atl_counter_get(&c.stage_packets[i]);
     }
+}
+
+uint32_t dp_engine_telecom(const struct dp_engine *engine, struct dp_telecom_row *rows, uint32_t n)
+{
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < engine->workers; i++) {
+        uint32_t done = total < n ? total : n;
+        total += dp_telecom_read(&engine->worker[i].decoder->telecom, rows + done, n - done);
+    }
+    return total;
 }
 
 int64_t dp_counters_difference(const struct dp_counters *c)

@@ -5,7 +5,7 @@
  * Three cache lines are hot: the flow, and one for each direction. A packet touches its bucket, the
  * flow's line and its direction's line. What changes rarely lies in an array of its own (dp_cold):
  * the upper halves of IPv6 addresses (so an IPv6 packet touches a fourth line), wheel links, rare
- * flags.
+ * flags, and the DNS digest of those few flows that have one.
  *
  * Fields are as narrow as a record can fill them. Before one of them could run over the flow is cut
  * into a next record (dp_flow_is_full), so the sums are exact, not saturated: 2^24 − 1 packets,
@@ -43,7 +43,7 @@ struct dp_entry {
     uint8_t proto;
     uint8_t tunnel;
     uint8_t detail_count; /* packets noted in the detail pool */
-    uint8_t spare;
+    uint8_t qfi;
     uint64_t iat_sq_us2; /* both directions as one sequence */
     uint32_t iat_min_us, iat_max_us;
     atl_ns born_ns;                    /* clock at the first packet of this record */
@@ -69,15 +69,20 @@ struct dp_rare_flags {
     uint8_t fin, urg, ece, cwr;
 };
 
+struct dp_cold_tcp {
+    struct dp_rare_flags rare[2];
+    uint16_t window[2];
+};
+
 struct dp_cold {
     uint8_t addr_high[2][12];
     uint32_t next, prev; /* of the wheel slot, or next free entry */
-    struct dp_rare_flags rare[2];
     union {
-        uint16_t window[2]; /* TCP */
+        struct dp_cold_tcp tcp;
+        struct dp_dns dns; /* UDP */
         struct {
             uint8_t type, code;
-        } icmp;
+        } icmp; /* all others */
     };
 };
 

@@ -23,6 +23,13 @@ enum {
     DP_PROTO_SCTP = 132,
 };
 
+enum {
+    DP_ETHERTYPE_IPV4 = 0x0800,
+    DP_ETHERTYPE_ARP = 0x0806,
+    DP_ETHERTYPE_VLAN = 0x8100,
+    DP_ETHERTYPE_IPV6 = 0x86dd,
+};
+
 struct dp_key {
     struct dp_addr addr[2];
     uint16_t port[2];
@@ -48,14 +55,32 @@ static inline bool dp_addr_equal(const struct dp_addr *a, const struct dp_addr *
            dp_key_word(a->bytes + 8) == dp_key_word(b->bytes + 8);
 }
 
+/** ::ffff:a.b.c.d */
+static inline struct dp_addr dp_addr_mapped(const uint8_t *v4)
+{
+    struct dp_addr addr = {.bytes = {[10] = 0xff, [11] = 0xff}};
+    memcpy(addr.bytes + 12, v4, 4);
+    return addr;
+}
+
+/**
+ * @return 0 when the first endpoint is first in canonical order, else 1. Any order will do that
+ * both directions agree on, so the words are compared as they lie, and without a branch on traffic.
+ */
+static inline unsigned dp_key_swaps(const struct dp_addr *a, const struct dp_addr *b,
+                                    uint16_t a_port, uint16_t b_port)
+{
+    uint64_t a0 = dp_key_word(a->bytes), b0 = dp_key_word(b->bytes);
+    uint64_t a1 = dp_key_word(a->bytes + 8), b1 = dp_key_word(b->bytes + 8);
+    unsigned same0 = a0 == b0, same1 = a1 == b1;
+    unsigned port_more = a_port > b_port, low_more = a1 > b1, high_more = a0 > b0;
+    return high_more | (same0 & (low_more | (same1 & port_more)));
+}
+
 /** Put the endpoints of *key in order. @return where the first endpoint went: 0 or 1 */
 static inline uint8_t dp_key_order(struct dp_key *key)
 {
-    /* Any order will do that both directions agree on, so the words are compared as they lie. */
-    const uint8_t *a = key->addr[0].bytes, *b = key->addr[1].bytes;
-    size_t at = dp_key_word(a) == dp_key_word(b) ? 8 : 0;
-    bool same = dp_addr_equal(&key->addr[0], &key->addr[1]);
-    if (same ? key->port[0] <= key->port[1] : dp_key_word(a + at) < dp_key_word(b + at))
+    if (dp_key_swaps(&key->addr[0], &key->addr[1], key->port[0], key->port[1]) == 0)
         return 0;
     struct dp_addr addr = key->addr[0];
     key->addr[0] = key->addr[1];

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/flow_update_priv.h"
 
+#include "dataplane/dns_digest_priv.h"
+
 #define FLAG(bit) (1U << (bit))
 
 enum { WELL_KNOWN_END = 1024 };
@@ -37,13 +39,16 @@ static uint8_t guess_initiator(const struct dp_packet *p)
 void dp_flow_begin(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p)
 {
     e->initiator = guess_initiator(p);
+    e->qfi = p->qfi;
     if (p->key.proto == DP_PROTO_TCP) {
         e->timer = DP_TIMER_HALF_OPEN;
         e->mid_stream = (p->tcp_flags & FLAG(DP_SYN)) == 0;
         e->syn_seen = !e->mid_stream;
+    } else if (p->key.proto == DP_PROTO_UDP) {
+        e->timer = DP_TIMER_UDP;
     } else {
-        e->timer = p->key.proto == DP_PROTO_UDP ? DP_TIMER_UDP : DP_TIMER_IDLE;
         struct dp_cold *cold = dp_table_cold(t, e);
+        e->timer = DP_TIMER_IDLE;
         cold->icmp.type = p->icmp_type;
         cold->icmp.code = p->icmp_code;
     }
@@ -60,9 +65,10 @@ void dp_flow_restart(struct dp_table *t, struct dp_entry *e)
     e->mid_stream = e->proto == DP_PROTO_TCP;
     e->reordered = false;
     memset(e->dirs, 0, sizeof(e->dirs));
-    memset(cold->rare, 0, sizeof(cold->rare));
     if (e->proto == DP_PROTO_TCP)
-        memset(cold->window, 0, sizeof(cold->window));
+        memset(&cold->tcp, 0, sizeof(cold->tcp));
+    else if (e->proto == DP_PROTO_UDP)
+        memset(&cold->dns, 0, sizeof(cold->dns));
     dp_table_detail_close(t, e);
 }
 
@@ -96,7 +102,7 @@ static inline void begin_dir(struct dp_table *t, struct dp_entry *e, const struc
     d->size_min = dp_size_pack(p->bytes);
     d->ttl_min = p->ttl;
     if (e->proto == DP_PROTO_TCP)
-        dp_table_cold(t, e)->window[p->from] = p->window;
+        dp_table_cold(t, e)->tcp.window[p->from] = p->window;
 }
 
 static inline void add_size(struct dp_hot_dir *d, uint32_t bytes)
@@ -156,7 +162,7 @@ static bool is_answered(const struct dp_table *t, const struct dp_entry *e)
     unsigned asker = e->initiator, other = asker ^ 1;
     if (e->dirs[asker].packets == 0 || e->dirs[other].packets == 0)
         return false;
-    return e->mid_stream || dp_table_cold(t, e)->rare[other].syn != 0 ||
+    return e->mid_stream || dp_table_cold(t, e)->tcp.rare[other].syn != 0 ||
            e->dirs[other].payload_packets != 0;
 }
 
@@ -165,7 +171,7 @@ static void update_tcp(struct dp_table *t, struct dp_entry *e, const struct dp_p
     const unsigned common = FLAG(DP_PSH) | FLAG(DP_ACK);
     add_common_flags(&e->dirs[p->from], p->tcp_flags);
     if (p->tcp_flags & ~common)
-        add_rare_flags(&dp_table_cold(t, e)->rare[p->from], p->tcp_flags);
+        add_rare_flags(&dp_table_cold(t, e)->tcp.rare[p->from], p->tcp_flags);
     if (is_syn(p) && !e->syn_seen) {
         e->initiator = p->from;
         e->syn_seen = true;
@@ -213,6 +219,8 @@ void dp_flow_update(struct dp_table *t, struct dp_entry *e, const struct dp_pack
     update_dir(t, e, p, at);
     if (e->proto == DP_PROTO_TCP)
         update_tcp(t, e, p);
+    if (ATL_UNLIKELY(p->dns.what != 0))
+        dp_dns_update(&dp_table_cold(t, e)->dns, &p->dns);
     if (ATL_UNLIKELY(e->detail))
         note(t, e, p, us);
 }
@@ -230,8 +238,9 @@ static struct dp_dir record_dir(const struct dp_table *t, const struct dp_entry 
     const struct dp_hot_dir *d = &e->dirs[from];
     if (d->packets == 0)
         return (struct dp_dir){0};
-    const struct dp_cold *cold = dp_table_cold(t, e);
-    const struct dp_rare_flags *rare = &cold->rare[from];
+    static const struct dp_cold_tcp none;
+    const struct dp_cold_tcp *tcp = e->proto == DP_PROTO_TCP ? &dp_table_cold(t, e)->tcp : &none;
+    const struct dp_rare_flags *rare = &tcp->rare[from];
     return (struct dp_dir){
         .packets = d->packets,
         .bytes = d->bytes,
@@ -257,7 +266,7 @@ static struct dp_dir record_dir(const struct dp_table *t, const struct dp_entry 
                 [DP_ECE] = rare->ece,
                 [DP_CWR] = rare->cwr,
             },
-        .window_init = e->proto == DP_PROTO_TCP ? cold->window[from] : 0,
+        .window_init = tcp->window[from],
         .ttl_min = d->ttl_min,
         .ttl_max = d->ttl_max,
     };
@@ -302,6 +311,8 @@ void dp_flow_record(const struct dp_table *t, const struct dp_entry *e, enum dp_
         .reordered = e->reordered,
         .vlan = {key.vlan[0], key.vlan[1]},
         .tunnel_id = key.tunnel_id,
+        .qfi = e->qfi,
+        .dns = e->proto == DP_PROTO_UDP ? cold->dns : (struct dp_dns){0},
         .last_ns = e->last_ns,
         .iat_sq_us2 = e->iat_sq_us2,
         .iat_min_us = e->iat_min_us,

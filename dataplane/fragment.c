@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/fragment_priv.h"
 
-static_assert(sizeof(struct dp_datagram) == 40, "hashed as bytes: no padding allowed");
+static_assert(sizeof(struct dp_datagram) == 48, "hashed as bytes: no padding allowed");
 
 static size_t slot_of(const struct dp_fragments *f, const struct dp_datagram *datagram)
 {

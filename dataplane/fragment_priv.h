@@ -17,7 +17,11 @@
 struct dp_datagram {
     struct dp_addr src, dst;
     uint32_t id;
-    uint32_t proto; /* as written beside the fragment offset */
+    uint32_t tunnel_id; /* addresses may be used again in another tunnel */
+    uint16_t vlan[2];
+    uint8_t tunnel;
+    uint8_t proto; /* as written beside the fragment offset */
+    uint16_t zero;
 };
 
 /** What only the first fragment tells. */

@@ -24,7 +24,30 @@ static const char *const end_reasons[] = {
     [DP_END_FORCED] = "forced", [DP_END_RESOURCES] = "resources",
 };
 
-static const char *const tunnels[] = {[DP_TUNNEL_NONE] = ""};
+static const struct {
+    const char *name, *help;
+    bool has_id;
+} tunnels[DP_TUNNEL_COUNT] = {
+#define DP_ROW(id, name, has_id, help) {name, help, has_id},
+    DP_TUNNELS(DP_ROW)
+#undef DP_ROW
+};
+
+static const struct {
+    const char *name, *help;
+} encaps[DP_ENCAP_COUNT] = {
+#define DP_ROW(id, name, help) {name, help},
+    DP_ENCAPS(DP_ROW)
+#undef DP_ROW
+};
+
+static const struct {
+    const char *name, *help;
+} telecoms[DP_TELECOM_COUNT] = {
+#define DP_ROW(id, name, help) {name, help},
+    DP_TELECOMS(DP_ROW)
+#undef DP_ROW
+};
 
 const char *dp_reason_name(enum dp_reason reason)
 {
@@ -50,7 +73,37 @@ const char *dp_end_reason_name(enum dp_end_reason reason)
 
 const char *dp_tunnel_name(enum dp_tunnel tunnel)
 {
-    return (unsigned)tunnel < ATL_ARRAY_LEN(tunnels) ? tunnels[tunnel] : "unknown";
+    return (unsigned)tunnel < DP_TUNNEL_COUNT ? tunnels[tunnel].name : "unknown";
+}
+
+const char *dp_tunnel_help(enum dp_tunnel tunnel)
+{
+    return (unsigned)tunnel < DP_TUNNEL_COUNT ? tunnels[tunnel].help : "";
+}
+
+bool dp_tunnel_has_id(enum dp_tunnel tunnel)
+{
+    return (unsigned)tunnel < DP_TUNNEL_COUNT && tunnels[tunnel].has_id;
+}
+
+const char *dp_encap_name(enum dp_encap encap)
+{
+    return (unsigned)encap < DP_ENCAP_COUNT ? encaps[encap].name : "unknown";
+}
+
+const char *dp_encap_help(enum dp_encap encap)
+{
+    return (unsigned)encap < DP_ENCAP_COUNT ? encaps[encap].help : "";
+}
+
+const char *dp_telecom_name(enum dp_telecom_protocol protocol)
+{
+    return (unsigned)protocol < DP_TELECOM_COUNT ? telecoms[protocol].name : "unknown";
+}
+
+const char *dp_telecom_help(enum dp_telecom_protocol protocol)
+{
+    return (unsigned)protocol < DP_TELECOM_COUNT ? telecoms[protocol].help : "";
 }
 
 bool dp_addr_is_v4(const struct dp_addr *addr)

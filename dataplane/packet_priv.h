@@ -13,6 +13,22 @@ struct dp_frame {
     atl_ns ts_ns;
 };
 
+enum {
+    DP_DNS_QUERY = 1,
+    DP_DNS_RESPONSE = 2,
+    DP_DNS_NXDOMAIN = 4,
+    DP_DNS_ODD = 8,
+    DP_DNS_NAMED = 16,     /* name and type of the first question were read */
+    DP_DNS_TYPE_SHIFT = 5, /* enum dp_dns_type stands above */
+};
+
+/** What one DNS packet adds to struct dp_dns. */
+struct dp_dns_seen {
+    uint8_t what;       /* DP_DNS_ bits; 0 = no DNS */
+    uint8_t name_bytes; /* as text */
+    uint16_t entropy;   /* 1/256 bit */
+};
+
 /** One packet of a flow: all the table needs, nothing points into the frame. */
 struct dp_packet {
     struct dp_key key;
@@ -27,6 +43,10 @@ struct dp_packet {
     uint8_t tcp_flags; /* bit n is enum dp_tcp_flag n */
     uint8_t ttl;
     uint8_t icmp_type, icmp_code;
+    uint8_t qfi;
+    struct dp_dns_seen dns;
 };
+
+static_assert(sizeof(struct dp_packet) == 96, "a line and a half for each packet of a burst");
 
 #endif

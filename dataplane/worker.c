@@ -38,12 +38,12 @@ int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct d
     if (r == 0)
         r = dp_table_init(&w->table, cfg->flows_max / cfg->workers,
                           cfg->detail_flows / cfg->workers, key);
-    w->fragments = calloc(1, sizeof(*w->fragments));
-    if (r < 0 || w->fragments == NULL) {
+    w->decoder = calloc(1, sizeof(*w->decoder));
+    if (r < 0 || w->decoder == NULL) {
         dp_worker_finish(w);
         return -ENOMEM;
     }
-    w->fragments->key = *key;
+    dp_decoder_init(w->decoder, cfg->key, key);
     w->source = source;
     return 0;
 }
@@ -52,12 +52,12 @@ void dp_worker_finish(struct dp_worker *w)
 {
     dp_source_close(w->source);
     atl_ring_destroy(w->ring);
-    free(w->fragments);
+    free(w->decoder);
     dp_evidence_destroy(w->evidence);
     dp_table_finish(&w->table);
     w->source = NULL;
     w->ring = NULL;
-    w->fragments = NULL;
+    w->decoder = NULL;
     w->evidence = NULL;
 }
 
@@ -228,7 +228,7 @@ static bool decode(struct dp_worker *w, const struct dp_frame *frame, struct dp_
 {
     if (w->source->file && frame->ts_ns > w->clock_ns)
         w->clock_ns = frame->ts_ns;
-    enum dp_reason reason = dp_decode_frame(w->fragments, frame, packet);
+    enum dp_reason reason = dp_decode_frame(w->decoder, frame, packet);
     if (reason != DP_DECODED) {
         atl_counter_add(&w->counters.reasons[reason], 1);
         return false;

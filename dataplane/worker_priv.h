@@ -7,9 +7,9 @@
 #ifndef DP_WORKER_PRIV_H
 #define DP_WORKER_PRIV_H
 
+#include "dataplane/decode_priv.h"
 #include "dataplane/distribute_priv.h"
 #include "dataplane/evidence_priv.h"
-#include "dataplane/fragment_priv.h"
 #include "dataplane/publish_priv.h"
 #include "dataplane/source_priv.h"
 #include "dataplane/stage_priv.h"
@@ -44,7 +44,7 @@ struct dp_worker {
     struct atl_ring *ring;
     uint32_t ring_slots;
     uint32_t flush_at;
-    struct dp_fragments *fragments;
+    struct dp_decoder *decoder;
     struct dp_table table;
     atl_ns timeouts[DP_TIMERS];
     atl_ns timeout_active_ns;

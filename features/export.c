@@ -68,7 +68,7 @@ static void format_parts(const struct dp_flow *f, struct line *l)
         snprintf(l->vlan, sizeof(l->vlan), "%u.%u", f->vlan[0], f->vlan[1]);
     else if (f->vlan[0] != 0)
         snprintf(l->vlan, sizeof(l->vlan), "%u", f->vlan[0]);
-    if (f->tunnel != DP_TUNNEL_NONE)
+    if (dp_tunnel_has_id(f->tunnel))
         snprintf(l->tunnel_id, sizeof(l->tunnel_id), "%" PRIu32, f->tunnel_id);
 }
 

@@ -123,7 +123,7 @@ static void decode_frames(struct bench *b)
     for (uint32_t i = 0; i < PACKETS; i++) {
         struct dp_frame f = {b->frames + (size_t)i * FRAME_BYTES, FRAME_BYTES, FRAME_BYTES, 1,
                              start_ns};
-        dp_decode_frame(b->worker->fragments, &f, &b->packets[i]);
+        dp_decode_frame(b->worker->decoder, &f, &b->packets[i]);
         b->packets[i].clock_ns = start_ns;
     }
 }
@@ -202,7 +202,7 @@ static void compare_rte_hash(struct bench *b, uint32_t flows, const char *law,
         struct dp_packet p;
         write_frame(frame, client_of(b, i), false);
         struct dp_frame f = {frame, FRAME_BYTES, FRAME_BYTES, 1, start_ns};
-        dp_decode_frame(b->worker->fragments, &f, &p);
+        dp_decode_frame(b->worker->decoder, &f, &p);
         bench_rte_add(&p.key);
     }
     b->looked_up = 0;

@@ -25,9 +25,9 @@ static inline bool same_flow(const struct dp_flow *a, const struct dp_flow *b)
            memcmp(&a->dst, &b->dst, sizeof(a->dst)) == 0 && SAME(src_port) && SAME(dst_port) &&
            SAME(proto) && SAME(end_reason) && SAME(tunnel) && SAME(icmp_type) && SAME(icmp_code) &&
            SAME(mid_stream) && SAME(reordered) && SAME(vlan[0]) && SAME(vlan[1]) &&
-           SAME(tunnel_id) && SAME(first_ns) && SAME(last_ns) && SAME(iat_sq_us2) &&
-           SAME(iat_min_us) && SAME(iat_max_us) && same_dir(&a->fwd, &b->fwd) &&
-           same_dir(&a->bwd, &b->bwd);
+           SAME(tunnel_id) && SAME(qfi) && memcmp(&a->dns, &b->dns, sizeof(a->dns)) == 0 &&
+           SAME(first_ns) && SAME(last_ns) && SAME(iat_sq_us2) && SAME(iat_min_us) &&
+           SAME(iat_max_us) && same_dir(&a->fwd, &b->fwd) && same_dir(&a->bwd, &b->bwd);
 }
 
 #undef SAME

@@ -93,10 +93,10 @@ static void memory_has_a_bound(void **state)
 
 static struct dp_packet decoded(const struct bytes *f)
 {
-    static struct dp_fragments fragments;
+    static struct dp_decoder decoder;
     struct dp_packet p;
     const struct dp_frame frame = {f->b, (uint32_t)f->n, (uint32_t)f->n, 1, 1};
-    assert_int_equal(dp_decode_frame(&fragments, &frame, &p), DP_DECODED);
+    assert_int_equal(dp_decode_frame(&decoder, &frame, &p), DP_DECODED);
     return p;
 }
 

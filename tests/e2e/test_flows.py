@@ -40,7 +40,7 @@ def tshark_conversations(path):
 
 
 def our_conversations(path):
-    result = atalaya("flows", path)
+    result = atalaya("flows", "--key", "outer", path)
     assert result.returncode == 0, result.stderr
     conversations = collections.defaultdict(lambda: [0, 0])
     for row in csv.DictReader(io.StringIO(result.stdout)):
