@@ -131,7 +131,7 @@ enum dp_layer dp_layer_guess(struct dp_decode *d)
     const uint8_t *h = dp_peek(d, 0, 1);
     if (h != NULL && (h[0] >> 4 == 4 || h[0] >> 4 == 6))
         return DP_LAYER_IP;
-    return dp_fail(d, h != NULL || d->left == 0 ? DP_REASON_NOT_IP : DP_REASON_TRUNCATED);
+    return dp_not_known(d, ETHERNET_BYTES);
 }
 
 /* Nothing in the label says what follows: IP by its version (RFC 4928), or Ethernet (RFC 4448). */
@@ -143,6 +143,8 @@ static enum dp_layer below_mpls(struct dp_decode *d)
         return dp_need(d, 4, &word) ? DP_LAYER_ETHERNET : DP_LAYER_FAIL;
     }
     enum dp_layer layer = dp_layer_guess(d);
+    if (layer == DP_LAYER_FAIL)
+        return dp_not_known(d, 4 + ETHERNET_BYTES);
     if (layer == DP_LAYER_ETHERNET)
         dp_seen(d, DP_ENCAP_EOMPLS);
     return layer;
@@ -188,6 +190,8 @@ enum dp_layer dp_layer_pppoe(struct dp_decode *d)
 enum dp_layer dp_layer_ppp(struct dp_decode *d)
 {
     const uint8_t *p = dp_peek(d, 0, 2);
+    if (p == NULL && d->left >= 2)
+        return dp_fail(d, DP_REASON_TRUNCATED);
     if (p != NULL && p[0] == 0xff && p[1] == 0x03 && !dp_need(d, 2, &p))
         return DP_LAYER_FAIL;
     if (!dp_need(d, 1, &p))

@@ -171,6 +171,13 @@ static inline const uint8_t *dp_peek(const struct dp_decode *d, size_t offset, s
     return p;
 }
 
+/** Why nothing was recognised in the next n bytes: they were cut, or they are something else. */
+static inline enum dp_layer dp_not_known(struct dp_decode *d, size_t n)
+{
+    bool cut = d->left >= n && dp_left(&d->cursor) < n;
+    return dp_fail(d, cut ? DP_REASON_TRUNCATED : DP_REASON_NOT_IP);
+}
+
 static inline void dp_seen(struct dp_decode *d, enum dp_encap encap)
 {
     atl_counter_add(&d->decoder->encaps[encap], 1);

@@ -169,7 +169,7 @@ static enum dp_layer below_l2tpv3(struct dp_decode *d)
             return DP_LAYER_FAIL;
         return is_ppp ? DP_LAYER_PPP : DP_LAYER_ETHERNET;
     }
-    return dp_fail(d, DP_REASON_NOT_IP);
+    return dp_not_known(d, 12 + 14);
 }
 
 enum dp_layer dp_layer_l2tpv3_ip(struct dp_decode *d)
