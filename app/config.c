@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/config_priv.h"
+#include "app/exporter_priv.h"
 #include "bus/bus.h"
 
 #include <errno.h>
@@ -283,10 +284,21 @@ static void check_broker(struct walk *w)
         problem(w->report, mark_of(w, "broker.url"), "broker: %.200s", err.text);
 }
 
+static void check_export(struct walk *w)
+{
+    const struct config *c = w->cfg;
+    struct exporter_config exporter;
+    struct atl_error err;
+    config_exporter(c, &exporter);
+    if (c->export.to[0] != '\0' && exporter_config_check(&exporter, &err) < 0)
+        problem(w->report, mark_of(w, "export.to"), "export: %.200s", err.text);
+}
+
 static void check_sense(struct walk *w)
 {
     const struct config *c = w->cfg;
     check_broker(w);
+    check_export(w);
     if (c->hosts.step > c->hosts.window)
         problem(w->report, mark_of(w, "hosts.step"), "hosts.step: expected at most hosts.window");
     if (c->role == CONFIG_EDGE && c->capture.backend == 0 && !c->capture.file &&

@@ -55,6 +55,13 @@ struct config {
         char dir[CONFIG_PATH_BYTES]; /* "": <state_dir>/evidence */
     } evidence;
     struct {
+        uint32_t format;
+        char to[CONFIG_PATH_BYTES]; /* "" = no export */
+        atl_ns rotate, template_every;
+        bool nanoseconds;
+        uint64_t domain;
+    } export;
+    struct {
         char url[CONFIG_PATH_BYTES];
         char username[CONFIG_PATH_BYTES], password_file[CONFIG_PATH_BYTES];
         char ca[CONFIG_PATH_BYTES], cert[CONFIG_PATH_BYTES], key[CONFIG_PATH_BYTES];
@@ -113,6 +120,10 @@ struct config_key {
 /** The whole table. */
 const struct config_key *config_keys(size_t *ret_n);
 void config_default(struct config *cfg, enum config_role role);
+
+struct exporter_config;
+/** What export.* asks for; its strings are the config's. */
+void config_exporter(const struct config *cfg, struct exporter_config *ret_exporter);
 
 /** @return 0, or -EINVAL with at least one problem in the report; finish the report in any case */
 int config_load(const char *path, struct config *cfg, struct config_report *report);

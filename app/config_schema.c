@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/config_priv.h"
+#include "app/exporter_priv.h"
 
 #include <string.h>
 
 static const char *const roles[] = {"edge", "hub", NULL};
+/* in the order of enum exporter_format */
+static const char *const formats[] = {"csv", "jsonl", "ipfix", NULL};
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
 static const char *const distributions[] = {"auto", "device", "software", NULL};
 static const char *const fallbacks[] = {"none", "libpcap", NULL};
@@ -113,6 +116,17 @@ static const struct config_key keys[] = {
     COUNT("evidence.max_files", evidence.max_files, 1, 10000, E, "the oldest files make room"),
     BOOL("evidence.on_alert", evidence.on_alert, E, "write a file when an alert is raised"),
 
+    TEXT("export.to", export.to, false, E,
+         "flow records go to this file, or as ipfix to udp://host:port or tcp://host:port"),
+    CHOICE("export.format", export.format, formats, false, E, "form of the flow records"),
+    DURATION("export.rotate", export.rotate, 10, 86400, E,
+             "files: begin a new one, named by its time, after so long"),
+    DURATION("export.template_interval", export.template_every, 1, 3600, E,
+             "ipfix: time between two reports of drops, over UDP also of templates"),
+    BOOL("export.nanoseconds", export.nanoseconds, E,
+         "ipfix: times in nanoseconds, which fewer collectors read than milliseconds"),
+    COUNT("export.domain", export.domain, 0, 4294967295.0, E, "ipfix: observation domain"),
+
     TEXT("broker.url", broker.url, false, E | H, "mqtt://host:port or mqtts://host:port"),
     TEXT("broker.username", broker.username, false, E | H, "broker login"),
     TEXT("broker.password_file", broker.password_file, false, E | H,
@@ -186,6 +200,9 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->evidence.snap = 128;
     cfg->evidence.max_files = 100;
     cfg->evidence.on_alert = true;
+    cfg->export.rotate = 300 * ATL_NS_PER_S;
+    cfg->export.template_every = 60 * ATL_NS_PER_S;
+    cfg->export.domain = 1;
     cfg->broker.queue = 10000;
     cfg->broker.metrics_every = 5 * ATL_NS_PER_S;
     cfg->federation.budget_epsilon = 8;
@@ -199,4 +216,15 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->federation.noise_multiplier = 1.2;
     cfg->federation.learning_rate = 1e-3;
     cfg->federation.server_rate = 1;
+}
+
+void config_exporter(const struct config *cfg, struct exporter_config *ret_exporter)
+{
+    exporter_config_default(ret_exporter);
+    ret_exporter->format = (enum exporter_format)cfg->export.format;
+    ret_exporter->to = cfg->export.to;
+    ret_exporter->rotate_ns = cfg->export.rotate;
+    ret_exporter->nanoseconds = cfg->export.nanoseconds;
+    ret_exporter->domain = (uint32_t)cfg->export.domain;
+    ret_exporter->template_every_ns = cfg->export.template_every;
 }

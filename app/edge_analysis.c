@@ -132,8 +132,10 @@ static uint32_t drain(struct edge *e, uint32_t worker)
         if (n == 0)
             break;
         const struct dp_flow *flows = elems;
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++) {
             detector_add(e->detector, &flows[i]);
+            edge_export_flow(e, &flows[i]);
+        }
         atl_ring_release(ring, n);
         done += n;
     }
@@ -154,6 +156,7 @@ static void step(struct edge *e, bool flush)
     detector_step(e->detector, now_ns, flush);
     edge_account_raise(e);
     alert_book_step(e->book, now_ns);
+    edge_export_step(e);
     atomic_store(&e->alerts_open, alert_book_open(e->book));
     atomic_store(&e->alerts_suppressed, alert_book_suppressed(e->book));
     atl_counter_add(&e->analysis_beat, 1);
@@ -215,6 +218,9 @@ int edge_analysis_start(struct edge *e, struct atl_error *err)
             return atl_error_set(err, r, "out of memory");
         detector_post_model(e->detector, v, model);
     }
+    r = edge_export_open(e, err);
+    if (r < 0)
+        return r;
     r = -pthread_create(&e->analysis, NULL, analysis_main, e);
     if (r < 0)
         return atl_error_set(err, r, "cannot start the analysis: %s", strerror(-r));
@@ -228,6 +234,7 @@ void edge_analysis_stop(struct edge *e)
         atomic_store(&e->analysis_stop, true);
         pthread_join(e->analysis, NULL);
     }
+    edge_export_close(e);
     alert_book_destroy(e->book);
     for (uint32_t i = 0; i < e->n_open; i++)
         free(e->open[i].json);

@@ -88,6 +88,12 @@ static json_t *document(const struct edge *e, const struct dp_counters *c)
                         json_pack("{s:I, s:I}", "open", INT(atomic_load(&e->alerts_open)),
                                   "suppressed", INT(atomic_load(&e->alerts_suppressed))));
     json_object_set_new(doc, "bus", bus_json(e));
+    if (e->cfg->export.to[0] != '\0')
+        json_object_set_new(
+            doc, "export",
+            json_pack("{s:I, s:I, s:I}", "records", INT(atomic_load(&e->export_records)),
+                      "dropped_records", INT(atomic_load(&e->export_dropped_records)),
+                      "dropped_messages", INT(atomic_load(&e->export_dropped_messages))));
     return doc;
 }
 

@@ -8,6 +8,7 @@
 
 #include "app/control_socket_priv.h"
 #include "app/detector_priv.h"
+#include "app/exporter_priv.h"
 #include "app/node_priv.h"
 #include "app/trainer_priv.h"
 
@@ -57,12 +58,16 @@ struct edge {
     _Atomic uint32_t alerts_open;
     _Atomic uint64_t alerts_suppressed;
     _Atomic int64_t packets_missing; /* a mismatch of the accounts, to be raised */
+    _Atomic uint64_t export_records, export_dropped_records, export_dropped_messages;
 
     /* analysis, while its thread runs */
     pthread_t analysis;
     bool analysis_runs;
     struct alert_config alert_cfg;
     struct alert_book *book;
+    struct exporter *exporter; /* NULL = no export */
+    atl_ns export_due_ns;
+    bool export_failed; /* already said */
 
     /* under open_lock: what must stand on the broker */
     pthread_mutex_t open_lock;
@@ -79,6 +84,12 @@ void edge_analysis_stop(struct edge *edge);
 /** A new connection: publish every open alert again, and clear those of an earlier life. */
 void edge_alerts_republish(struct edge *edge);
 int edge_alerts_subscribe(struct edge *edge);
+
+/* edge_export.c, called by the analysis; an export that fails is said once and counted */
+int edge_export_open(struct edge *edge, struct atl_error *err);
+void edge_export_flow(struct edge *edge, const struct dp_flow *flow);
+void edge_export_step(struct edge *edge);
+void edge_export_close(struct edge *edge);
 
 /* edge_federation.c */
 int edge_federation_open(struct edge *edge, struct atl_error *err);

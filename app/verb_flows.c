@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
+#include "app/exporter_priv.h"
 #include "app/options_priv.h"
-#include "app/outfile_priv.h"
 #include "app/replay_priv.h"
-#include "features/features.h"
+#include "app/schema_print_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,49 +17,61 @@ static const char help[] =
     "Turn capture files (pcap, pcapng, gzip'ed or not; '-' = standard input) into one record for "
     "each\n"
     "conversation, with features. Records go to standard output, a summary to standard error.\n\n"
-    "  -f, --format csv|jsonl|none  form of the records [csv]; none only counts\n"
-    "  -p, --profile atalaya        set of features [atalaya]\n"
-    "  -o, --out PATH               write to PATH instead; it appears only when all is written\n"
+    "  -f, --format csv|jsonl|ipfix|none  form of the records [csv]; none only counts\n"
+    "  -p, --profile atalaya|cic    set of columns [atalaya]; cic: those of CICFlowMeter, "
+    "corrected\n"
+    "      --cic-compat             with the cic profile: repeat CICFlowMeter's defects\n"
+    "  -o, --out PATH|URL           write to PATH instead, which appears only when all is "
+    "written;\n"
+    "                               ipfix also to udp://host:port or tcp://host:port\n"
+    "      --units                  csv: first two comment lines with schema and units\n"
+    "      --nanoseconds            ipfix: times in nanoseconds instead of milliseconds\n"
+    "      --schema                 print the columns of every view and their meaning, no FILE\n"
     "  -b, --backend libpcap|dpdk   what reads the files [libpcap]\n"
     "  -k, --key inner|outer        which IP packet of a tunnel makes the flow [inner]\n"
-    "      --json                   summary as one JSON object\n"
+    "      --json                   summary (or schema) as one JSON object\n"
     "  -h, --help                   this text\n\n"
     "Example: atalaya flows --format jsonl capture.pcap | head -n 1\n";
 
-static const char *const formats[] = {"csv", "jsonl", "none", NULL};
-static const char *const profiles[] = {"atalaya", NULL};
+static const char *const formats[] = {"csv", "jsonl", "ipfix", "none", NULL};
+static const char *const profiles[] = {"atalaya", "cic", NULL};
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
 static const char *const keys[] = {"inner", "outer", NULL}; /* enum dp_key_view */
 
-enum { FORMAT_NONE = 2 };
-
 struct flows {
-    int format;
+    struct exporter_config cfg;
     enum dp_backend backend;
     enum dp_key_view key;
-    const char *out_path;
-    bool json;
+    bool json, schema, compat;
     json_t *telecom; /* of the file read last, if json */
-    struct outfile out;
+    struct exporter *exporter;
+    struct dp_counters total; /* of the files that are done */
+    atl_ns now_ns;
+    struct atl_error *err;
 };
 
-static int write_flow(void *ctx, const struct dp_flow *flow)
+static int on_flow(void *ctx, const struct dp_flow *flow)
 {
-    const struct flows *f = ctx;
-    if (f->format == FORMAT_NONE)
-        return 0;
-    char line[FEAT_EXPORT_LINE_BYTES];
-    size_t n = feat_export_flow((enum feat_format)f->format, flow, line, sizeof(line));
-    return fwrite(line, 1, n, f->out.stream) == n ? 0 : -1;
+    struct flows *f = ctx;
+    return exporter_flow(f->exporter, flow, f->now_ns, f->err);
 }
 
-static int write_header(struct flows *f)
+static int on_step(void *ctx, atl_ns now_ns, bool last)
 {
-    char line[FEAT_EXPORT_LINE_BYTES];
-    if (f->format == FORMAT_NONE)
-        return 0;
-    size_t n = feat_export_header((enum feat_format)f->format, line, sizeof(line));
-    return fwrite(line, 1, n, f->out.stream) == n ? 0 : -1;
+    struct flows *f = ctx;
+    (void)last;
+    f->now_ns = now_ns;
+    return exporter_step(f->exporter, &f->total, now_ns, f->err);
+}
+
+static void add_counters(struct dp_counters *sum, const struct dp_counters *c)
+{
+    sum->received_packets += c->received_packets;
+    sum->processed_packets += c->processed_packets;
+    sum->nic_dropped_packets += c->nic_dropped_packets;
+    sum->ring_full_records += c->ring_full_records;
+    for (int i = 0; i < DP_REASON_COUNT; i++)
+        sum->reasons[i] += c->reasons[i];
 }
 
 /* The object of a row's peer, at the end of the list: rows of a peer follow each other. */
@@ -145,10 +157,11 @@ static json_t *summary_json(const char *path, const struct dp_counters *c, json_
 static int read_files(struct flows *f, char **paths, int n, json_t *files, struct atl_error *err)
 {
     for (int i = 0; i < n; i++) {
-        const struct replay_ops ops = {write_flow, NULL, f, files != NULL ? read_telecom : NULL};
+        const struct replay_ops ops = {on_flow, on_step, f, files != NULL ? read_telecom : NULL};
         struct dp_counters c;
         f->telecom = NULL;
         int r = replay_file(f->backend, f->key, paths[i], &ops, &c, err);
+        add_counters(&f->total, &c);
         if (files != NULL) {
             json_array_append_new(files, summary_json(paths[i], &c, f->telecom));
         } else if (c.received_packets > 0 || r == 0) {
@@ -157,7 +170,7 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
             fprintf(stderr, "%s\n", line);
         }
         if (r == 1)
-            return atl_error_set(err, -EIO, "cannot write the records: %s", strerror(errno));
+            return -EIO; /* the exporter's line stands in *err */
         if (r < 0)
             return r;
     }
@@ -167,18 +180,18 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
 static int run(struct flows *f, char **paths, int n)
 {
     struct atl_error err = {""};
-    int r = outfile_open(&f->out, f->out_path, &err);
+    f->err = &err;
+    f->cfg.patient = true;
+    int r = exporter_create(&f->exporter, &f->cfg, &err);
     if (r < 0) {
         fprintf(stderr, "atalaya flows: %s\n", err.text);
         return EXIT_FAILED;
     }
     json_t *files = f->json ? json_array() : NULL;
-    r = write_header(f);
-    if (r == 0)
-        r = read_files(f, paths, n, files, &err);
+    r = read_files(f, paths, n, files, &err);
     /* records of a damaged capture are kept: what was read so far is true */
     struct atl_error write_err;
-    if (outfile_close(&f->out, &write_err) < 0) {
+    if (exporter_close(f->exporter, &f->total, f->now_ns, &write_err) < 0) {
         r = -EIO;
         err = write_err;
     }
@@ -195,50 +208,82 @@ static int run(struct flows *f, char **paths, int n)
     return EXIT_OK;
 }
 
+static const struct option options[] = {
+    {"cic-compat", no_argument, NULL, 'c'},    {"format", required_argument, NULL, 'f'},
+    {"profile", required_argument, NULL, 'p'}, {"out", required_argument, NULL, 'o'},
+    {"backend", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
+    {"key", required_argument, NULL, 'k'},     {"nanoseconds", no_argument, NULL, 'n'},
+    {"schema", no_argument, NULL, 's'},        {"units", no_argument, NULL, 'u'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+};
+
+/* @return -1 to go on, or an exit code */
+static int take_option(struct flows *f, int c, char **argv)
+{
+    int choice = 0;
+    switch (c) {
+    case 'f':
+        choice = options_choice("flows", "--format", optarg, formats);
+        f->cfg.format = (enum exporter_format)choice;
+        break;
+    case 'p':
+        choice = options_choice("flows", "--profile", optarg, profiles);
+        f->cfg.profile = (enum exporter_profile)choice;
+        break;
+    case 'b':
+        choice = options_choice("flows", "--backend", optarg, backends);
+        f->backend = (enum dp_backend)choice;
+        break;
+    case 'k':
+        choice = options_choice("flows", "--key", optarg, keys);
+        f->key = (enum dp_key_view)choice;
+        break;
+    case 'c':
+        f->compat = true;
+        break;
+    case 'n':
+        f->cfg.nanoseconds = true;
+        break;
+    case 'o':
+        f->cfg.to = optarg;
+        break;
+    case 's':
+        f->schema = true;
+        break;
+    case 'u':
+        f->cfg.units = true;
+        break;
+    case 'j':
+        f->json = true;
+        break;
+    case 'h':
+        fputs(help, stdout);
+        return EXIT_OK;
+    default:
+        return options_refuse("flows", c, argv, options);
+    }
+    return choice < 0 ? EXIT_USAGE : -1;
+}
+
 int verb_flows(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"format", required_argument, NULL, 'f'}, {"profile", required_argument, NULL, 'p'},
-        {"out", required_argument, NULL, 'o'},    {"backend", required_argument, NULL, 'b'},
-        {"key", required_argument, NULL, 'k'},    {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-    };
     struct flows f = {0};
-    int choice;
+    struct atl_error err;
+    exporter_config_default(&f.cfg);
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, ":f:p:o:b:k:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'f':
-            if ((f.format = options_choice("flows", "--format", optarg, formats)) < 0)
-                return EXIT_USAGE;
-            break;
-        case 'p':
-            if (options_choice("flows", "--profile", optarg, profiles) < 0)
-                return EXIT_USAGE;
-            break;
-        case 'b':
-            if ((choice = options_choice("flows", "--backend", optarg, backends)) < 0)
-                return EXIT_USAGE;
-            f.backend = (enum dp_backend)choice;
-            break;
-        case 'k':
-            if ((choice = options_choice("flows", "--key", optarg, keys)) < 0)
-                return EXIT_USAGE;
-            f.key = (enum dp_key_view)choice;
-            break;
-        case 'o':
-            f.out_path = optarg;
-            break;
-        case 'j':
-            f.json = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            return options_refuse("flows", c, argv, options);
-        }
+        int code = take_option(&f, c, argv);
+        if (code >= 0)
+            return code;
     }
+    if (f.schema)
+        return schema_print(f.json, stdout) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+    if (f.compat && f.cfg.profile != EXPORTER_CIC)
+        return options_usage("flows", "--cic-compat needs --profile cic");
+    if (f.compat)
+        f.cfg.profile = EXPORTER_CIC_COMPAT;
+    if (exporter_config_check(&f.cfg, &err) < 0)
+        return options_usage("flows", "%s", err.text);
     if (optind == argc)
         return options_usage("flows", "expected a capture file");
     return run(&f, argv + optind, argc - optind);

@@ -110,10 +110,86 @@ enum feat_format { FEAT_CSV, FEAT_JSONL };
 /** Header line of the CSV (with newline) into out; @return length, or needed length when out is
  * small. */
 size_t feat_export_header(enum feat_format format, char *out, size_t out_bytes);
+/**
+ * Two comment lines to stand before the CSV's header: schema version and hash, then the unit of
+ * each column, as many cells as there are columns. @return length
+ */
+size_t feat_export_units(char *out, size_t out_bytes);
 /** One record with its newline; @return length. out_bytes ≥ FEAT_EXPORT_LINE_BYTES always suffices.
  */
 #define FEAT_EXPORT_LINE_BYTES 8192
 size_t feat_export_flow(enum feat_format format, const struct dp_flow *flow, char *out,
                         size_t out_bytes);
+
+/** As above with the columns of CICFlowMeter 4.0 by their names and in their units. */
+size_t feat_cic_header(enum feat_format format, char *out, size_t out_bytes);
+/**
+ * @param compat  repeat CICFlowMeter's defects as far as a flow record tells; else corrected.
+ * Cells that a flow record cannot tell are empty (CSV) or left out (JSON lines).
+ * @return length; 0 for a flow that CICFlowMeter would not write (compat: one packet)
+ */
+size_t feat_cic_flow(enum feat_format format, bool compat, const struct dp_flow *flow, char *out,
+                     size_t out_bytes);
+
+/* --- IPFIX (RFC 7011) --- */
+
+/**
+ * Biflow records (RFC 5103) with the feature columns as float32 elements of our own, whose names,
+ * units and meaning travel before them (RFC 5610). docs/reference/ipfix.md lists them.
+ */
+struct feat_ipfix;
+
+/** IANA's number for examples (RFC 5612), until there is one of our own. */
+#define FEAT_IPFIX_ENTERPRISE  32473
+#define FEAT_IPFIX_MESSAGE_MIN 1400
+
+struct feat_ipfix_config {
+    uint32_t message_bytes; /* longest message, FEAT_IPFIX_MESSAGE_MIN … 65535 */
+    uint32_t domain;        /* observation domain */
+    uint32_t enterprise;    /* private enterprise number of our own elements */
+    bool nanoseconds;       /* times as 156/157; else milliseconds, 152/153 */
+    /* Templates are repeated after so much time or so many messages; 0 = never again. */
+    atl_ns describe_every_ns;
+    uint32_t describe_every_messages;
+};
+
+struct feat_ipfix_counters {
+    uint64_t messages, bytes, flows;
+    uint64_t records; /* data records of every kind: what sequence numbers count */
+};
+
+/** A whole message goes out; valid during the call. @return 0, or a negative errno to hand on */
+typedef int (*feat_ipfix_send)(void *ctx, const uint8_t *message, size_t bytes);
+
+void feat_ipfix_config_default(struct feat_ipfix_config *cfg);
+/** @return 0, -EINVAL, -ENOMEM */
+int feat_ipfix_create(struct feat_ipfix **ret_ipfix, const struct feat_ipfix_config *cfg,
+                      feat_ipfix_send send, void *ctx);
+/** Does not flush. NULL is fine. */
+void feat_ipfix_destroy(struct feat_ipfix *ipfix);
+/** Add one record; templates go first. No allocation. @return 0 or what `send` gave */
+int feat_ipfix_flow(struct feat_ipfix *ipfix, const struct dp_flow *flow, atl_ns now_ns);
+/**
+ * Add one options record: packets received, processed and dropped by reason, records sent and lost.
+ * @param lost  flow records that this exporter's transport dropped
+ */
+int feat_ipfix_report(struct feat_ipfix *ipfix, const struct dp_counters *counters, uint64_t lost,
+                      atl_ns now_ns);
+/** Add templates and descriptions now: a new file knows none. */
+int feat_ipfix_describe(struct feat_ipfix *ipfix, atl_ns now_ns);
+/**
+ * A message of templates only, for a new connection on which older messages still wait; the
+ * descriptions follow in the stream. Does not touch the message that is being filled.
+ * @param next  the message that will follow it (its sequence number counts), NULL = none waits
+ * @param out   FEAT_IPFIX_TEMPLATES_BYTES.  @return length
+ */
+#define FEAT_IPFIX_TEMPLATES_BYTES 8192
+size_t feat_ipfix_templates(struct feat_ipfix *ipfix, const uint8_t *next, atl_ns now_ns,
+                            uint8_t *out);
+/** Send the message that is being filled, if it holds anything. */
+int feat_ipfix_flush(struct feat_ipfix *ipfix);
+void feat_ipfix_counters(const struct feat_ipfix *ipfix, struct feat_ipfix_counters *ret_counters);
+/** Element number of a column of the flow schema, or of one of the first four columns: 0. */
+uint16_t feat_ipfix_element(uint32_t column);
 
 #endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From integer sums to the numbers of a column. Never NaN. */
+#ifndef FEAT_MOMENTS_PRIV_H
+#define FEAT_MOMENTS_PRIV_H
+
+#include <math.h>
+
+static inline double feat_ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
+
+/** Sample standard deviation (n - 1); rounding may push the difference below zero. */
+static inline double feat_deviation(double n, double sum, double sum_sq)
+{
+    if (n < 2)
+        return 0;
+    double v = (sum_sq - sum * sum / n) / (n - 1);
+    return v > 0 ? sqrt(v) : 0;
+}
+
+#endif
