@@ -36,6 +36,24 @@ static void csv_begins_with_the_contract(void **state)
                            "443,6,100.7,,,2,2,100,1040,end,";
     assert_memory_equal(line, expected, strlen(expected));
     assert_int_equal(commas(line), commas(header));
+    const char *id = strrchr(line, ',') + 1, *last = strrchr(header, ',') + 1;
+    assert_string_equal(last, "community_id\n");
+    char expected_id[FEAT_COMMUNITY_ID_BYTES];
+    feat_community_id(&f, expected_id);
+    assert_memory_equal(id, expected_id, strlen(expected_id));
+}
+
+static void units_stand_in_comments_cell_by_cell(void **state)
+{
+    (void)state;
+    char header[FEAT_EXPORT_LINE_BYTES], units[FEAT_EXPORT_LINE_BYTES];
+    feat_export_header(FEAT_CSV, header, sizeof(header));
+    size_t n = feat_export_units(units, sizeof(units));
+    assert_int_equal(n, strlen(units));
+    char *second = strchr(units, '\n') + 1;
+    assert_memory_equal(units, "# schema flow version ", 22);
+    assert_memory_equal(second, "# s,s,,", 7);
+    assert_int_equal(commas(second), commas(header));
 }
 
 static void jsonl_is_one_line(void **state)
@@ -68,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(csv_begins_with_the_contract),
+        cmocka_unit_test(units_stand_in_comments_cell_by_cell),
         cmocka_unit_test(jsonl_is_one_line),
         cmocka_unit_test(longest_record_fits),
     };
