@@ -125,6 +125,18 @@ static void all_mistakes_at_once(void **state)
     assert_int_equal(report.n, 5); /* three values, state_dir and device missing */
 }
 
+static void an_export_must_make_sense(void **state)
+{
+    (void)state;
+    assert_int_equal(load_text(EDGE "export:\n  to: udp://127.0.0.1:4739\n  format: ipfix\n"), 0);
+    assert_int_equal(cfg.export.format, 2);
+    assert_int_equal(cfg.export.template_every, 60 * ATL_NS_PER_S);
+    config_report_finish(&report);
+    assert_int_equal(load_text(EDGE "export:\n  to: udp://127.0.0.1:4739\n"), -EINVAL);
+    assert_string_equal(report.problems[0].text,
+                        "export: only ipfix goes over the network; csv and jsonl go to a file");
+}
+
 static void hostile_files_end_in_errors(void **state)
 {
     (void)state;
@@ -195,6 +207,7 @@ int main(void)
         cmocka_unit_test(every_mistake_has_its_place),
         cmocka_unit_test_teardown(all_mistakes_at_once, finish_report),
         cmocka_unit_test_teardown(values_that_do_not_fit_each_other_are_found, finish_report),
+        cmocka_unit_test_teardown(an_export_must_make_sense, finish_report),
         cmocka_unit_test_teardown(hostile_files_end_in_errors, finish_report),
         cmocka_unit_test_teardown(missing_file_is_said, finish_report),
         cmocka_unit_test_teardown(report_shows_line_and_caret, finish_report),
