@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "features/columns_priv.h"
 #include "features/features.h"
+#include "features/moments_priv.h"
 
-#include <math.h>
 #include <netinet/in.h>
-
-static double ratio(double part, double whole)
-{
-    return whole > 0 ? part / whole : 0;
-}
-
-/* Sample standard deviation from integer sums; rounding may push the difference below zero. */
-static double deviation(double n, double sum, double sum_sq)
-{
-    if (n < 2)
-        return 0;
-    double v = (sum_sq - sum * sum / n) / (n - 1);
-    return v > 0 ? sqrt(v) : 0;
-}
 
 static double seconds(atl_ns from, atl_ns to)
 {
@@ -47,17 +33,17 @@ static void fill_dir(const struct dp_dir *d, const struct dir_columns *c, float 
     raw[c->packets] = (float)n;
     raw[c->bytes] = (float)bytes;
     raw[c->payload] = (float)d->payload_bytes;
-    raw[c->size_mean] = (float)ratio(bytes, n);
-    raw[c->size_std] = (float)deviation(n, bytes, (double)d->size_sq);
+    raw[c->size_mean] = (float)feat_ratio(bytes, n);
+    raw[c->size_std] = (float)feat_deviation(n, bytes, (double)d->size_sq);
     raw[c->size_min] = (float)d->size_min;
     raw[c->size_max] = (float)d->size_max;
-    raw[c->iat_mean] = (float)(ratio(span_us, n - 1) * 1e-6);
-    raw[c->iat_std] = (float)(deviation(n - 1, span_us, (double)d->iat_sq_us2) * 1e-6);
+    raw[c->iat_mean] = (float)(feat_ratio(span_us, n - 1) * 1e-6);
+    raw[c->iat_std] = (float)(feat_deviation(n - 1, span_us, (double)d->iat_sq_us2) * 1e-6);
     raw[c->syn] = d->flags[DP_SYN];
     raw[c->fin] = d->flags[DP_FIN];
     raw[c->rst] = d->flags[DP_RST];
-    raw[c->psh] = (float)ratio(d->flags[DP_PSH], n);
-    raw[c->data] = (float)ratio(d->payload_packets, n);
+    raw[c->psh] = (float)feat_ratio(d->flags[DP_PSH], n);
+    raw[c->data] = (float)feat_ratio(d->payload_packets, n);
     raw[c->window] = d->window_init;
 }
 
@@ -90,12 +76,12 @@ void feat_flow_vector(const struct dp_flow *f, float *raw)
     /* below a second a rate says more about the clock than about the flow */
     double at_least = duration > 1 ? duration : 1;
     raw[FLOW_DURATION] = (float)duration;
-    raw[FLOW_IAT_MEAN] = (float)ratio(duration, packets - 1);
+    raw[FLOW_IAT_MEAN] = (float)feat_ratio(duration, packets - 1);
     raw[FLOW_IAT_STD] =
-        (float)(deviation(packets - 1, duration * 1e6, (double)f->iat_sq_us2) * 1e-6);
+        (float)(feat_deviation(packets - 1, duration * 1e6, (double)f->iat_sq_us2) * 1e-6);
     raw[FLOW_IAT_MAX] = (float)(f->iat_max_us * 1e-6);
     raw[FLOW_PACKETS_PER_S] = (float)(packets / at_least);
     raw[FLOW_BYTES_PER_S] = (float)(bytes / at_least);
-    raw[FLOW_PACKETS_BWD_SHARE] = (float)ratio((double)f->bwd.packets, packets);
-    raw[FLOW_BYTES_BWD_SHARE] = (float)ratio((double)f->bwd.bytes, bytes);
+    raw[FLOW_PACKETS_BWD_SHARE] = (float)feat_ratio((double)f->bwd.packets, packets);
+    raw[FLOW_BYTES_BWD_SHARE] = (float)feat_ratio((double)f->bwd.bytes, bytes);
 }
