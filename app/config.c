@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "app/app_priv.h"
 #include "app/config_priv.h"
 #include "app/exporter_priv.h"
 #include "bus/bus.h"
@@ -391,4 +392,23 @@ void config_report_finish(struct config_report *r)
 {
     free(r->source);
     r->source = NULL;
+}
+
+int config_read(const char *path, enum config_role role, struct config *cfg)
+{
+    struct config_report *report = calloc(1, sizeof(*report));
+    if (report == NULL)
+        return EXIT_FAILED;
+    int code = EXIT_OK;
+    if (config_load(path, cfg, report) < 0) {
+        config_report_print(report, path, stderr);
+        code = EXIT_CONFIG;
+    } else if (cfg->role != role) {
+        fprintf(stderr, "%s: role: expected '%s' for this verb\n", path,
+                role == CONFIG_HUB ? "hub" : "edge");
+        code = EXIT_CONFIG;
+    }
+    config_report_finish(report);
+    free(report);
+    return code;
 }

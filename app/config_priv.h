@@ -131,6 +131,10 @@ int config_load(const char *path, struct config *cfg, struct config_report *repo
 void config_report_print(const struct config_report *report, const char *path, FILE *out);
 void config_report_finish(struct config_report *report);
 
+/** For a verb that needs a file of this role: load it, or say on stderr what is wrong. @return exit
+ * code */
+int config_read(const char *path, enum config_role role, struct config *cfg);
+
 /** One scalar into its place. @return 0, or -EINVAL with what was expected in *err */
 int config_value_parse(const struct config_key *key, const char *text, struct config *cfg,
                        struct atl_error *err);

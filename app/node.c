@@ -335,32 +335,13 @@ bool node_reload_wanted(const struct node *node)
     return r == 1;
 }
 
-static int load(const char *path, enum config_role role, struct config *cfg)
-{
-    struct config_report *report = calloc(1, sizeof(*report));
-    if (report == NULL)
-        return EXIT_FAILED;
-    int code = EXIT_OK;
-    if (config_load(path, cfg, report) < 0) {
-        config_report_print(report, path, stderr);
-        code = EXIT_CONFIG;
-    } else if (cfg->role != role) {
-        fprintf(stderr, "%s: role: expected '%s' for this verb\n", path,
-                role == CONFIG_HUB ? "hub" : "edge");
-        code = EXIT_CONFIG;
-    }
-    config_report_finish(report);
-    free(report);
-    return code;
-}
-
 static int run_until_stopped(const char *path, enum config_role role, node_run_fn run)
 {
     enum node_wish wish;
     int code;
     do {
         struct config cfg;
-        code = load(path, role, &cfg);
+        code = config_read(path, role, &cfg);
         if (code != EXIT_OK)
             return code;
         wish = run(&cfg, path, &code);

@@ -98,24 +98,6 @@ static void print_json(const struct dp_findings *f, bool good)
     json_decref(doc);
 }
 
-static int load(const char *path, struct config *cfg)
-{
-    struct config_report *report = calloc(1, sizeof(*report));
-    if (report == NULL)
-        return EXIT_FAILED;
-    int code = EXIT_OK;
-    if (config_load(path, cfg, report) < 0) {
-        config_report_print(report, path, stderr);
-        code = EXIT_CONFIG;
-    } else if (cfg->role != CONFIG_EDGE) {
-        fprintf(stderr, "%s: role: the doctor looks at edges; a hub captures nothing\n", path);
-        code = EXIT_CONFIG;
-    }
-    config_report_finish(report);
-    free(report);
-    return code;
-}
-
 static int examine(const char *path, bool json)
 {
     struct config cfg;
@@ -124,7 +106,7 @@ static int examine(const char *path, bool json)
     struct dp_findings *f = calloc(1, sizeof(*f));
     int code = f == NULL ? EXIT_FAILED : EXIT_OK;
     if (code == EXIT_OK && path != NULL)
-        code = load(path, &cfg);
+        code = config_read(path, CONFIG_EDGE, &cfg);
     if (code == EXIT_OK && path != NULL &&
         (capture_config(&cfg, &dp, &err) < 0 || dp_config_check(&dp, &err) < 0)) {
         fprintf(stderr, "%s: %s\n", path, err.text);

@@ -362,8 +362,8 @@ static void loopback(void **state)
     uint64_t bytes = 0;
     cfg.file = false;
     if (dp_engine_create(&engine, &cfg, &err) < 0) {
-        print_message("# not tried: %s\n", err.text);
-        return;
+        print_message("# skipped: %s\n", err.text);
+        skip();
     }
     memset(&b, 0, sizeof(b));
     assert_int_equal(dp_engine_start(engine, &err), 0);
