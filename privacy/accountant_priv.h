@@ -27,6 +27,11 @@ size_t priv_events_merge(const struct priv_event *events, size_t n, struct priv_
  */
 double priv_log_moment(double q, double sigma, double a);
 
+bool priv_event_is_sum(const struct priv_event *event);
+
+/** Rényi divergence of one noised sum at order alpha; +Inf unless alpha is whole and ≥ 2. */
+double priv_sum_rdp(const struct priv_event *event, double alpha);
+
 /** ε of events that are merged already; see priv_epsilon. */
 int priv_rdp_epsilon(const struct priv_event *events, size_t n, double delta, double *ret_epsilon,
                      struct atl_error *err);

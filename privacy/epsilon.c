@@ -35,6 +35,9 @@ int priv_epsilon(enum priv_accountant accountant, const struct priv_event *event
     if (merged == NULL)
         return atl_error_set(err, -ENOMEM, "out of memory for %zu events", n);
     size_t kept = priv_events_merge(events, n, merged);
+    for (size_t i = 0; i < kept; i++)
+        if (priv_event_is_sum(&merged[i]))
+            accountant = PRIV_RDP;
     r = accountant == PRIV_RDP ? priv_rdp_epsilon(merged, kept, delta, ret_epsilon, err)
                                : priv_pld_epsilon(merged, kept, delta, ret_epsilon, err);
     free(merged);

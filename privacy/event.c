@@ -6,10 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PARTIES_MAX (1U << 20)
+#define DIM_MAX     (1U << 24)
+#define GRAIN_MIN   1e-9
+
 static const char *const mechanism_names[] = {
     [PRIV_GAUSSIAN] = "gaussian",
     [PRIV_POISSON_GAUSSIAN] = "poisson_gaussian",
     [PRIV_LAPLACE] = "laplace",
+    [PRIV_TREE_GAUSSIAN] = "tree_gaussian",
+    [PRIV_DISCRETE_GAUSSIAN_SUM] = "discrete_gaussian_sum",
+    [PRIV_SKELLAM_SUM] = "skellam_sum",
 };
 
 static const char *const accountant_names[] = {
@@ -54,6 +61,24 @@ int priv_accountant_parse(const char *name, enum priv_accountant *ret_accountant
     return 0;
 }
 
+bool priv_event_is_sum(const struct priv_event *event)
+{
+    return event->mechanism == PRIV_DISCRETE_GAUSSIAN_SUM || event->mechanism == PRIV_SKELLAM_SUM;
+}
+
+static int sum_check(const struct priv_sum *sum, struct atl_error *err)
+{
+    if (sum->parties < 1 || sum->parties > PARTIES_MAX)
+        return atl_error_set(err, -EINVAL, "parties: %u is outside 1 <= parties <= %u",
+                             sum->parties, PARTIES_MAX);
+    if (sum->dim < 1 || sum->dim > DIM_MAX)
+        return atl_error_set(err, -EINVAL, "dim: %u is outside 1 <= dim <= %u", sum->dim, DIM_MAX);
+    if (!(sum->grain >= GRAIN_MIN && sum->grain <= 1))
+        return atl_error_set(err, -EINVAL, "grain: %g is outside %g <= grain <= 1", sum->grain,
+                             GRAIN_MIN);
+    return 0;
+}
+
 int priv_event_check(const struct priv_event *event, struct atl_error *err)
 {
     if ((size_t)event->mechanism >= ATL_ARRAY_LEN(mechanism_names))
@@ -72,7 +97,7 @@ int priv_event_check(const struct priv_event *event, struct atl_error *err)
     if (event->steps < 1 || event->steps > PRIV_STEPS_MAX)
         return atl_error_set(err, -EINVAL, "steps: %llu is outside 1 <= steps <= %llu",
                              (unsigned long long)event->steps, (unsigned long long)PRIV_STEPS_MAX);
-    return 0;
+    return priv_event_is_sum(event) ? sum_check(&event->sum, err) : 0;
 }
 
 static int compare(const void *left, const void *right)
@@ -84,7 +109,29 @@ static int compare(const void *left, const void *right)
         return a->sigma < b->sigma ? -1 : 1;
     if (a->q != b->q)
         return a->q < b->q ? -1 : 1;
+    if (a->sum.parties != b->sum.parties)
+        return a->sum.parties < b->sum.parties ? -1 : 1;
+    if (a->sum.dim != b->sum.dim)
+        return a->sum.dim < b->sum.dim ? -1 : 1;
+    if (a->sum.grain != b->sum.grain)
+        return a->sum.grain < b->sum.grain ? -1 : 1;
     return 0;
+}
+
+/* Nodes that hold a given leaf of a tree over so many */
+static int tree_levels(uint64_t leaves)
+{
+    return 64 - __builtin_clzll(leaves);
+}
+
+/* Σ T/σ² of what is a plain Gaussian to the accountant, else 0 */
+static double gaussian_precision(const struct priv_event *e)
+{
+    if (e->mechanism == PRIV_TREE_GAUSSIAN)
+        return tree_levels(e->steps) / e->sigma / e->sigma;
+    bool plain =
+        e->mechanism == PRIV_GAUSSIAN || (e->mechanism == PRIV_POISSON_GAUSSIAN && e->q == 1);
+    return plain ? (double)e->steps / e->sigma / e->sigma : 0;
 }
 
 /* out may be events: what is written lies behind what is read */
@@ -94,9 +141,9 @@ static size_t merge_equal(const struct priv_event *events, size_t n, struct priv
     double precision = 0; /* Σ T/σ² of the plain Gaussians */
     for (size_t i = 0; i < n; i++) {
         const struct priv_event *e = &events[i];
-        if (e->mechanism != PRIV_LAPLACE && e->q == 1)
-            precision += (double)e->steps / e->sigma / e->sigma;
-        else
+        double own = gaussian_precision(e);
+        precision += own;
+        if (own == 0)
             out[used++] = *e;
     }
     qsort(out, used, sizeof(*out), compare);
@@ -109,7 +156,8 @@ static size_t merge_equal(const struct priv_event *events, size_t n, struct priv
             out[kept++] = out[i];
     }
     if (precision > 0)
-        out[kept++] = (struct priv_event){PRIV_GAUSSIAN, 1, 1 / sqrt(precision), 1};
+        out[kept++] = (struct priv_event){
+            .mechanism = PRIV_GAUSSIAN, .q = 1, .sigma = 1 / sqrt(precision), .steps = 1};
     return kept;
 }
 

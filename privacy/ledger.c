@@ -402,6 +402,9 @@ static int charge_check(const struct priv_ledger *l, const struct priv_charge *c
     if (l->refusing)
         return atl_error_set(err, -EIO, "%s: an earlier write failed; reopen it first", l->path);
     int r = priv_event_check(&charge->event, err);
+    if (r == 0 && charge->event.mechanism > PRIV_LAPLACE)
+        r = atl_error_set(err, -EINVAL, "mechanism: %s cannot be charged round by round",
+                          priv_mechanism_name(charge->event.mechanism));
     if (r < 0)
         return r;
     size_t length = strnlen(charge->federation, sizeof(charge->federation));

@@ -20,23 +20,40 @@ enum priv_mechanism {
     PRIV_GAUSSIAN,         /* noise std = sigma × sensitivity, every record takes part */
     PRIV_POISSON_GAUSSIAN, /* the same on a Poisson sample with rate q (DP-SGD) */
     PRIV_LAPLACE,          /* noise scale b = sigma × sensitivity */
+    PRIV_TREE_GAUSSIAN,    /* all prefix sums of `steps` values by a binary tree, each record in
+                              one value; sigma is that of one node (Kairouz et al. 2021, DP-FTRL) */
+    /* A sum of vectors that many parties round to a grid and noise with a share each: */
+    PRIV_DISCRETE_GAUSSIAN_SUM, /* shares are discrete Gaussians */
+    PRIV_SKELLAM_SUM,           /* shares are Skellam, and so is their sum */
 };
 
 enum priv_accountant { PRIV_RDP, PRIV_PLD };
+
+/**
+ * How a noised sum is made: `parties` vectors of norm ≤ clip and `dim` entries, each rounded to a
+ * grid of `grain` × clip (randomly, repeated until its norm keeps the bound of Kairouz et al. 2021,
+ * arXiv:2102.06387, proposition 22, with β = e^-½) before its share of the noise is added.
+ */
+struct priv_sum {
+    uint32_t parties; /* that really sent a share: the noise is theirs, 1 … 2^20 */
+    uint32_t dim;     /* 1 … 2^24 */
+    double grain;     /* 1e-9 … 1 */
+};
 
 /** One mechanism run `steps` times. */
 struct priv_event {
     enum priv_mechanism mechanism;
     double q;     /* 0 < q ≤ 1; 1 unless Poisson-sampled */
-    double sigma; /* > 0 */
+    double sigma; /* > 0; of a sum: standard deviation of all shares together / clip */
     uint64_t steps;
+    struct priv_sum sum; /* PRIV_DISCRETE_GAUSSIAN_SUM, PRIV_SKELLAM_SUM; else zero */
 };
 
 #define PRIV_EVENTS_MAX 4096
 /** Largest sigma that is accounted for. */
 #define PRIV_SIGMA_MAX 1e9
 
-/** Names as on the command line: "gaussian", "poisson_gaussian", "laplace"; "rdp", "pld". */
+/** Names as on the command line: "gaussian", "poisson_gaussian", …; "rdp", "pld". */
 const char *priv_mechanism_name(enum priv_mechanism mechanism);
 int priv_mechanism_parse(const char *name, enum priv_mechanism *ret_mechanism);
 const char *priv_accountant_name(enum priv_accountant accountant);
@@ -51,6 +68,9 @@ int priv_event_check(const struct priv_event *event, struct atl_error *err);
  * RDP: Mironov 2017 (arXiv:1702.07476), Mironov-Talwar-Zhang 2019 (arXiv:1908.10530) for sampling,
  * conversion of Canonne-Kamath-Steinke 2020 (arXiv:2004.00010) proposition 12.
  * A single Gaussian composition at q = 1 under PLD is the closed form of Balle-Wang 2018.
+ * Sums of shares have only a Rényi bound, at whole orders (discrete Gaussian: arXiv:2102.06387,
+ * proposition 14; Skellam: Agarwal-Kairouz-Liu 2021, arXiv:2110.04995, theorem 3.5): with one of
+ * them among the events, both accountants give the RDP answer.
  * Cost under PLD: 1 … 100 ms for each different event. Of more than 64 different ones, q is rounded
  * up and sigma down by less than 0.8 %.
  *

@@ -62,6 +62,10 @@ double priv_rdp_step(const struct priv_event *event, double alpha)
     double sigma = event->sigma;
     if (event->mechanism == PRIV_LAPLACE)
         return rdp_laplace(sigma, alpha);
+    if (priv_event_is_sum(event))
+        return priv_sum_rdp(event, alpha);
+    if (event->mechanism == PRIV_TREE_GAUSSIAN) /* of all `steps` leaves: the tree is one release */
+        return INFINITY;
     if (event->q == 1)
         return alpha / (2 * sigma * sigma);
     return log_moment_sampled(event->q, sigma, alpha) / (alpha - 1);

@@ -98,8 +98,11 @@ static double epsilon_of(const struct fed_hub_record *record)
     struct priv_event events[FED_SPENT_MAX];
     double epsilon;
     for (uint32_t i = 0; i < record->n_spent; i++)
-        events[i] = (struct priv_event){PRIV_POISSON_GAUSSIAN, record->spent[i].sample_rate,
-                                        record->spent[i].noise_multiplier, record->spent[i].steps};
+        events[i] = (struct priv_event){PRIV_POISSON_GAUSSIAN,
+                                        record->spent[i].sample_rate,
+                                        record->spent[i].noise_multiplier,
+                                        record->spent[i].steps,
+                                        {0}};
     assert_int_equal(priv_epsilon(PRIV_RDP, events, record->n_spent, 1e-5, &epsilon, NULL), 0);
     return epsilon;
 }
@@ -118,7 +121,7 @@ static void spending_is_joined_and_never_forgotten(void **state)
     double least;
     memset(&record, 0, sizeof(record));
     for (uint32_t i = 0; i < ATL_ARRAY_LEN(truth); i++) {
-        truth[i] = (struct priv_event){PRIV_POISSON_GAUSSIAN, 1, 50 + (i * 13) % 40, 10};
+        truth[i] = (struct priv_event){PRIV_POISSON_GAUSSIAN, 1, 50 + (i * 13) % 40, 10, {0}};
         fed_spent_add(&record, truth[i].q, truth[i].sigma, truth[i].steps);
     }
     assert_int_equal(record.n_spent, FED_SPENT_MAX);

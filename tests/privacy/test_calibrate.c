@@ -34,10 +34,10 @@ static void is_the_smallest_of_four_digits(void **state)
 {
     (void)state;
     static const struct priv_event events[] = {
-        {PRIV_GAUSSIAN, 1, 0, 1},
-        {PRIV_GAUSSIAN, 1, 0, 1000000},
-        {PRIV_POISSON_GAUSSIAN, 0.02, 0, 300},
-        {PRIV_LAPLACE, 1, 0, 3},
+        {PRIV_GAUSSIAN, 1, 0, 1, {0}},
+        {PRIV_GAUSSIAN, 1, 0, 1000000, {0}},
+        {PRIV_POISSON_GAUSSIAN, 0.02, 0, 300, {0}},
+        {PRIV_LAPLACE, 1, 0, 3, {0}},
     };
     static const double epsilons[] = {0.05, 3};
     for (size_t i = 0; i < ATL_ARRAY_LEN(events); i++)
@@ -61,7 +61,7 @@ static void is_the_smallest_of_four_digits(void **state)
 static void follows_the_accountant(void **state)
 {
     (void)state;
-    struct priv_event e = {PRIV_GAUSSIAN, 1, 1, 1};
+    struct priv_event e = {PRIV_GAUSSIAN, 1, 1, 1, {0}};
     double rdp, pld;
     assert_int_equal(priv_calibrate(PRIV_RDP, &e, 1, 1e-6, &rdp, NULL), 0);
     assert_true(rdp == 4.531);
@@ -74,7 +74,7 @@ static void says_when_there_is_none(void **state)
     (void)state;
     struct atl_error err;
     double sigma = 7;
-    struct priv_event e = {PRIV_GAUSSIAN, 1, 1, 1ULL << 40};
+    struct priv_event e = {PRIV_GAUSSIAN, 1, 1, 1ULL << 40, {0}};
     assert_int_equal(priv_calibrate(PRIV_PLD, &e, 1e-6, 1e-15, &sigma, &err), -ERANGE);
     assert_non_null(strstr(err.text, "no sigma"));
     assert_int_equal(priv_calibrate(PRIV_PLD, &e, -1, 1e-6, &sigma, &err), -EINVAL);

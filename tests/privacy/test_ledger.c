@@ -63,7 +63,7 @@ static int clean(void **state)
 static struct priv_charge charge_of(uint64_t round)
 {
     return (struct priv_charge){
-        .event = {PRIV_GAUSSIAN, 1, 20, 1}, .federation = "coast", .epoch = 2, .round = round};
+        .event = {PRIV_GAUSSIAN, 1, 20, 1, {0}}, .federation = "coast", .epoch = 2, .round = round};
 }
 
 static struct priv_ledger *must_open(void)
@@ -133,7 +133,7 @@ static void remembers_what_was_spent(void **state)
 
     charge_rounds(2, 5);
     l = must_open();
-    struct priv_event five = {PRIV_GAUSSIAN, 1, 20, 5};
+    struct priv_event five = {PRIV_GAUSSIAN, 1, 20, 5, {0}};
     double expected;
     assert_int_equal(priv_epsilon(PRIV_PLD, &five, 1, 1e-5, &expected, &err), 0);
     assert_true(fabs(priv_ledger_epsilon(l) - expected) < 1e-12);
@@ -212,9 +212,9 @@ static void refuses_charges_out_of_range(void **state)
     (void)state;
     struct priv_ledger *l = must_open();
     static const struct priv_event bad[] = {
-        {PRIV_GAUSSIAN, 1, NAN, 1}, {PRIV_GAUSSIAN, 1, -1, 1},
-        {PRIV_GAUSSIAN, 1, 1, 0},   {PRIV_POISSON_GAUSSIAN, -0.1, 1, 1},
-        {PRIV_GAUSSIAN, 1, 0, 1},   {PRIV_POISSON_GAUSSIAN, NAN, 1, 1},
+        {PRIV_GAUSSIAN, 1, NAN, 1, {0}}, {PRIV_GAUSSIAN, 1, -1, 1, {0}},
+        {PRIV_GAUSSIAN, 1, 1, 0, {0}},   {PRIV_POISSON_GAUSSIAN, -0.1, 1, 1, {0}},
+        {PRIV_GAUSSIAN, 1, 0, 1, {0}},   {PRIV_POISSON_GAUSSIAN, NAN, 1, 1, {0}},
     };
     for (size_t i = 0; i < ATL_ARRAY_LEN(bad); i++) {
         struct priv_charge charge = charge_of(i);

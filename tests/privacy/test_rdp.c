@@ -32,7 +32,7 @@ static void one_step_agrees_with_quadrature(void **state)
     while (fgets(line, sizeof(line), f) != NULL) {
         assert_int_equal(sscanf(line, "%lf %lf %lf %lf %lf", &q, &sigma, &alpha, &expected, &tol),
                          5);
-        struct priv_event e = {q < 1 ? PRIV_POISSON_GAUSSIAN : PRIV_GAUSSIAN, q, sigma, 1};
+        struct priv_event e = {q < 1 ? PRIV_POISSON_GAUSSIAN : PRIV_GAUSSIAN, q, sigma, 1, {0}};
         double off = fabs(priv_rdp_step(&e, alpha) / expected - 1);
         worst = fmax(worst, off);
         assert_true(off <= tol);
@@ -51,7 +51,7 @@ static void sum_and_quadrature_agree(void **state)
     for (size_t i = 0; i < ATL_ARRAY_LEN(q); i++)
         for (size_t j = 0; j < ATL_ARRAY_LEN(sigma); j++)
             for (int alpha = 2; alpha <= 512; alpha *= 4) {
-                struct priv_event e = {PRIV_POISSON_GAUSSIAN, q[i], sigma[j], 1};
+                struct priv_event e = {PRIV_POISSON_GAUSSIAN, q[i], sigma[j], 1, {0}};
                 double sum = priv_rdp_step(&e, alpha) * (alpha - 1);
                 double integral = priv_log_moment(q[i], sigma[j], alpha);
                 assert_true(fabs(sum - integral) <= 1e-9 * sum);
@@ -64,7 +64,7 @@ static void curve_rises_and_stays_below_unsampled(void **state)
     (void)state;
     static const double sigma[] = {0.005, 0.02, 0.1, 0.7, 3, 1e4};
     for (size_t j = 0; j < ATL_ARRAY_LEN(sigma); j++) {
-        struct priv_event e = {PRIV_POISSON_GAUSSIAN, 0.03, sigma[j], 1};
+        struct priv_event e = {PRIV_POISSON_GAUSSIAN, 0.03, sigma[j], 1, {0}};
         double before = 0;
         for (double alpha = 1.05; alpha < 3e6; alpha *= 1.37) {
             double rdp = priv_rdp_step(&e, alpha);
@@ -79,7 +79,7 @@ static void curve_rises_and_stays_below_unsampled(void **state)
 static void laplace_has_its_closed_form(void **state)
 {
     (void)state;
-    struct priv_event e = {PRIV_LAPLACE, 1, 2, 1};
+    struct priv_event e = {PRIV_LAPLACE, 1, 2, 1, {0}};
     assert_true(fabs(priv_rdp_step(&e, 2) - 0.2003038961736159) < 1e-12);
     e.sigma = 1e-3;
     assert_true(fabs(priv_rdp_step(&e, 8) - 1000) < 0.1);
@@ -118,14 +118,14 @@ static void agrees_with_other_accountants(void **state)
     }
     printf("# %zu rows, %d without noise refused\n", n, refused);
     assert_int_equal(wrong, 0);
-    assert_int_equal(n, 30);
+    assert_int_equal(n, 38);
     assert_int_equal(refused, 1);
 }
 
 static void small_losses_reach_zero(void **state)
 {
     (void)state;
-    struct priv_event e = {PRIV_GAUSSIAN, 1, 1e6, 1};
+    struct priv_event e = {PRIV_GAUSSIAN, 1, 1e6, 1, {0}};
     assert_true(rdp_epsilon(&e, 1, 1e-5) == 0);
     e.sigma = 1e4; /* far beyond the customary orders: between the exact value and 2 % above */
     double epsilon = rdp_epsilon(&e, 1, 1e-6);
@@ -137,15 +137,54 @@ static void small_losses_reach_zero(void **state)
 static void equal_events_count_together(void **state)
 {
     (void)state;
-    struct priv_event parts[] = {{PRIV_POISSON_GAUSSIAN, 0.01, 1, 300},
-                                 {PRIV_GAUSSIAN, 1, 20, 10},
-                                 {PRIV_POISSON_GAUSSIAN, 0.01, 1, 700},
-                                 {PRIV_POISSON_GAUSSIAN, 1, 20, 2}};
-    struct priv_event whole[] = {{PRIV_POISSON_GAUSSIAN, 0.01, 1, 1000},
-                                 {PRIV_GAUSSIAN, 1, 20, 12}};
+    struct priv_event parts[] = {{PRIV_POISSON_GAUSSIAN, 0.01, 1, 300, {0}},
+                                 {PRIV_GAUSSIAN, 1, 20, 10, {0}},
+                                 {PRIV_POISSON_GAUSSIAN, 0.01, 1, 700, {0}},
+                                 {PRIV_POISSON_GAUSSIAN, 1, 20, 2, {0}}};
+    struct priv_event whole[] = {{PRIV_POISSON_GAUSSIAN, 0.01, 1, 1000, {0}},
+                                 {PRIV_GAUSSIAN, 1, 20, 12, {0}}};
     struct priv_event merged[4];
     assert_int_equal(priv_events_merge(parts, 4, merged), 2);
     assert_true(fabs(rdp_epsilon(parts, 4, 1e-6) - rdp_epsilon(whole, 2, 1e-6)) < 1e-12);
+}
+
+/* RDP_BOUND rows are claims of others: ours must lie below */
+static void stays_below_published_bounds(void **state)
+{
+    (void)state;
+    static struct vector rows[4];
+    size_t n = vectors_read(",RDP_BOUND,", rows, ATL_ARRAY_LEN(rows));
+    assert_true(n > 0);
+    for (size_t i = 0; i < n; i++)
+        assert_true(rdp_epsilon(rows[i].events, rows[i].n, rows[i].delta) <= rows[i].epsilon);
+}
+
+/* Sums of shares: never below the Gaussian of the same strength, close to it on a fine grid; a
+ * coarse grid, and shares lost with their parties, cost more */
+static void sums_of_shares_cost_at_least_a_gaussian(void **state)
+{
+    (void)state;
+    struct priv_event plain = {PRIV_GAUSSIAN, 1, 2, 10, {0}};
+    double gaussian = rdp_epsilon(&plain, 1, 1e-5);
+    for (int m = 0; m < 2; m++) {
+        struct priv_event e = plain;
+        e.mechanism = m == 0 ? PRIV_DISCRETE_GAUSSIAN_SUM : PRIV_SKELLAM_SUM;
+        e.sum = (struct priv_sum){100, 4096, 1e-4};
+        double fine = rdp_epsilon(&e, 1, 1e-5), pld;
+        assert_true(fine >= gaussian * (1 - 1e-3) && fine <= gaussian * 1.01);
+        assert_int_equal(priv_epsilon(PRIV_PLD, &e, 1, 1e-5, &pld, NULL), 0);
+        assert_true(pld == fine);
+        e.sum.grain = 1e-2;
+        double coarse = rdp_epsilon(&e, 1, 1e-5);
+        assert_true(coarse > fine);
+        e.sum.parties = 50; /* the same noise of each, half of them silent */
+        e.sigma /= sqrt(2);
+        assert_true(rdp_epsilon(&e, 1, 1e-5) > coarse);
+        e.sum.grain = 0;
+        struct atl_error err;
+        assert_int_equal(priv_epsilon(PRIV_RDP, &e, 1, 1e-5, &pld, &err), -EINVAL);
+        assert_non_null(strstr(err.text, "grain"));
+    }
 }
 
 /* Many slightly different rounds cost little and stay on the safe side, within 2 % */
@@ -156,7 +195,7 @@ static void similar_events_count_together(void **state)
     static struct priv_event events[N], merged[N];
     double exact[2] = {0};
     for (int i = 0; i < N; i++) {
-        events[i] = (struct priv_event){PRIV_POISSON_GAUSSIAN, 0.01 + 5e-6 * i, 1.1, 50};
+        events[i] = (struct priv_event){PRIV_POISSON_GAUSSIAN, 0.01 + 5e-6 * i, 1.1, 50, {0}};
         exact[0] += 50 * priv_rdp_step(&events[i], 2);
         exact[1] += 50 * priv_rdp_step(&events[i], 5.5);
     }
@@ -183,17 +222,17 @@ static void refuses_what_is_out_of_range(void **state)
         struct priv_event event;
         const char *word;
     } bad[] = {
-        {{PRIV_POISSON_GAUSSIAN, 0, 1, 1}, "q:"},
-        {{PRIV_POISSON_GAUSSIAN, 1.1, 1, 1}, "q:"},
-        {{PRIV_POISSON_GAUSSIAN, NAN, 1, 1}, "q:"},
-        {{PRIV_GAUSSIAN, 0.5, 1, 1}, "poisson_gaussian is the sampled one"},
-        {{PRIV_LAPLACE, 0.5, 1, 1}, "q:"},
-        {{PRIV_GAUSSIAN, 1, -1, 1}, "sigma:"},
-        {{PRIV_GAUSSIAN, 1, NAN, 1}, "sigma:"},
-        {{PRIV_GAUSSIAN, 1, INFINITY, 1}, "sigma:"},
-        {{PRIV_GAUSSIAN, 1, 1, 0}, "steps:"},
-        {{PRIV_GAUSSIAN, 1, 1, UINT64_MAX}, "steps:"},
-        {{(enum priv_mechanism)9, 1, 1, 1}, "mechanism:"},
+        {{PRIV_POISSON_GAUSSIAN, 0, 1, 1, {0}}, "q:"},
+        {{PRIV_POISSON_GAUSSIAN, 1.1, 1, 1, {0}}, "q:"},
+        {{PRIV_POISSON_GAUSSIAN, NAN, 1, 1, {0}}, "q:"},
+        {{PRIV_GAUSSIAN, 0.5, 1, 1, {0}}, "poisson_gaussian is the sampled one"},
+        {{PRIV_LAPLACE, 0.5, 1, 1, {0}}, "q:"},
+        {{PRIV_GAUSSIAN, 1, -1, 1, {0}}, "sigma:"},
+        {{PRIV_GAUSSIAN, 1, NAN, 1, {0}}, "sigma:"},
+        {{PRIV_GAUSSIAN, 1, INFINITY, 1, {0}}, "sigma:"},
+        {{PRIV_GAUSSIAN, 1, 1, 0, {0}}, "steps:"},
+        {{PRIV_GAUSSIAN, 1, 1, UINT64_MAX, {0}}, "steps:"},
+        {{(enum priv_mechanism)9, 1, 1, 1, {0}}, "mechanism:"},
     };
     struct atl_error err;
     double epsilon = 7;
@@ -201,7 +240,7 @@ static void refuses_what_is_out_of_range(void **state)
         assert_int_equal(priv_epsilon(PRIV_RDP, &bad[i].event, 1, 1e-5, &epsilon, &err), -EINVAL);
         assert_non_null(strstr(err.text, bad[i].word));
     }
-    struct priv_event good = {PRIV_GAUSSIAN, 1, 1, 1};
+    struct priv_event good = {PRIV_GAUSSIAN, 1, 1, 1, {0}};
     static const double deltas[] = {0, 1, -1, NAN};
     for (size_t i = 0; i < ATL_ARRAY_LEN(deltas); i++) {
         assert_int_equal(priv_epsilon(PRIV_RDP, &good, 1, deltas[i], &epsilon, &err), -EINVAL);
@@ -218,6 +257,8 @@ int main(void)
         cmocka_unit_test(curve_rises_and_stays_below_unsampled),
         cmocka_unit_test(laplace_has_its_closed_form),
         cmocka_unit_test(agrees_with_other_accountants),
+        cmocka_unit_test(stays_below_published_bounds),
+        cmocka_unit_test(sums_of_shares_cost_at_least_a_gaussian),
         cmocka_unit_test(small_losses_reach_zero),
         cmocka_unit_test(equal_events_count_together),
         cmocka_unit_test(similar_events_count_together),
