@@ -23,21 +23,11 @@
 
 #include "privacy/accountant_priv.h"
 
-#define CHARGES_MAX (1u << 17)
-#define BYTES_MAX   (128u << 20)
-
 struct priv_ledger {
-    char path[PATH_MAX], anchor[PATH_MAX];
+    struct ledger_book book;
     int lock_fd, fd;
     bool refusing; /* a write failed: what is on disk is not known until reopened */
-    struct ledger_head head;
-    double budget;
-    double spent;
-    struct ledger_link link;
-    struct priv_charge *charges;
-    size_t n_charges, room;
-    struct priv_event events[PRIV_EVENTS_MAX + 1]; /* equal ones together; one more to try */
-    size_t n_events;
+    double budget, spent;
 };
 
 static int config_check(const struct priv_ledger_config *cfg, struct atl_error *err)
@@ -64,161 +54,13 @@ static int fail(struct atl_error *err, const char *doing, const char *path)
     return atl_error_set(err, -code, "cannot %s %s: %s", doing, path, strerror(code));
 }
 
-static int path_set(char out[PATH_MAX], const char *dir, const char *name, struct atl_error *err)
-{
-    int n = snprintf(out, PATH_MAX, "%s/%s", dir, name);
-    if (n < 0 || n >= PATH_MAX)
-        return atl_error_set(err, -ENAMETOOLONG, "ledger folder %s: name too long", dir);
-    return 0;
-}
-
-/* --- what is in the file --- */
-
-/* Add to events, equal ones together; -ENOSPC when there are too many */
-static int event_add(struct priv_event *events, size_t *n, size_t max,
-                     const struct priv_event *event)
-{
-    for (size_t i = 0; i < *n; i++) {
-        struct priv_event *e = &events[i];
-        if (e->mechanism != event->mechanism || e->q != event->q || e->sigma != event->sigma)
-            continue;
-        if (event->steps > PRIV_STEPS_MAX - e->steps)
-            return -ENOSPC;
-        e->steps += event->steps;
-        return 0;
-    }
-    if (*n == max)
-        return -ENOSPC;
-    events[(*n)++] = *event;
-    return 0;
-}
-
-static int charge_add(struct priv_ledger *l, const struct priv_charge *charge,
-                      struct atl_error *err)
-{
-    if (l->n_charges == CHARGES_MAX)
-        return atl_error_set(err, -ENOSPC, "%s is full: %u charges", l->path, CHARGES_MAX);
-    if (l->n_charges == l->room) {
-        size_t room = l->room == 0 ? 64 : 2 * l->room;
-        struct priv_charge *grown = realloc(l->charges, room * sizeof(*grown));
-        if (grown == NULL)
-            return atl_error_set(err, -ENOMEM, "%s: out of memory", l->path);
-        l->charges = grown;
-        l->room = room;
-    }
-    if (event_add(l->events, &l->n_events, PRIV_EVENTS_MAX, &charge->event) < 0)
-        return atl_error_set(err, -ENOSPC, "%s: more than %d different events", l->path,
-                             PRIV_EVENTS_MAX);
-    l->charges[l->n_charges++] = *charge;
-    return 0;
-}
-
-static const struct priv_charge *charge_find(const struct priv_ledger *l,
-                                             const struct priv_charge *wanted)
-{
-    for (size_t i = l->n_charges; i-- > 0;) {
-        const struct priv_charge *c = &l->charges[i];
-        if (c->round == wanted->round && c->epoch == wanted->epoch &&
-            strcmp(c->federation, wanted->federation) == 0)
-            return c;
-    }
-    return NULL;
-}
-
-static int line_apply(struct priv_ledger *l, const char *line, struct atl_error *err)
-{
-    if (l->link.seq == UINT64_MAX)
-        return priv_ledger_head_read(line, &l->head, &l->link, err);
-    struct ledger_entry entry;
-    int r = priv_ledger_entry_read(line, &entry, &l->link, err);
-    if (r < 0)
-        return r;
-    if (strcmp(entry.owner, l->head.owner) != 0 || strcmp(entry.unit, l->head.unit) != 0)
-        return atl_error_set(err, -EBADMSG, "another owner or unit than in the first line");
-    return charge_add(l, &entry.charge, err);
-}
-
-static bool same_link(const struct ledger_link *a, const struct ledger_link *b)
-{
-    return a->seq == b->seq && strcmp(a->hash, b->hash) == 0;
-}
-
-/*
- * Read all lines; *ret_bytes is how much of the text is whole. Stops without error before a last,
- * broken line that lies behind the anchor.
- */
-static int replay(struct priv_ledger *l, char *text, size_t bytes, const struct ledger_link *anchor,
-                  size_t *ret_bytes, struct atl_error *err)
-{
-    size_t at = 0;
-    bool anchored = same_link(&l->link, anchor), met = anchored; /* true before a first line */
-    for (uint64_t number = 1; at < bytes; number++) {
-        char *end = memchr(text + at, '\n', bytes - at);
-        bool last = end == NULL || end + 1 == text + bytes;
-        struct atl_error why;
-        int r = end != NULL ? 0 : atl_error_set(&why, -EBADMSG, "torn: it has no end");
-        if (r == 0) {
-            *end = '\0';
-            r = strlen(text + at) == (size_t)(end - text) - at
-                    ? line_apply(l, text + at, &why)
-                    : atl_error_set(&why, -EBADMSG, "holds a zero byte");
-        }
-        if (r == -EBADMSG && last && anchored)
-            break;
-        if (r < 0)
-            return atl_error_set(err, r,
-                                 "%s:%" PRIu64 ": %s; nothing is charged or released until the "
-                                 "file is restored from backup",
-                                 l->path, number, why.text);
-        at = (size_t)(end - text) + 1;
-        /* one line ahead of the anchor is as far as a crash can bring it */
-        if (anchored && !last)
-            return atl_error_set(
-                err, -EBADMSG,
-                "%s is more than one line ahead of %s: the anchor is gone or an old copy; "
-                "restore both from the same backup",
-                l->path, l->anchor);
-        anchored = same_link(&l->link, anchor);
-        met = met || anchored;
-    }
-    if (!met && (l->link.seq == UINT64_MAX || l->link.seq < anchor->seq))
-        return atl_error_set(err, -EBADMSG,
-                             "%s is rolled back or shortened: %zu charges, %" PRIu64
-                             " were made; restore it from backup",
-                             l->path, l->n_charges, anchor->seq);
-    if (!met)
-        return atl_error_set(err, -EBADMSG, "%s is not the ledger of %s; restore it from backup",
-                             l->path, l->anchor);
-    *ret_bytes = at;
-    return 0;
-}
-
 /* --- open --- */
 
-static int anchor_read(const struct priv_ledger *l, struct ledger_link *ret_link,
-                       struct atl_error *err)
-{
-    uint8_t *text;
-    size_t bytes;
-    int r = atl_file_read(l->anchor, LEDGER_LINE_BYTES - 1, &text, &bytes, err);
-    if (r == -ENOENT) {
-        priv_ledger_link_init(ret_link);
-        return 0;
-    }
-    if (r < 0)
-        return r;
-    r = strlen((char *)text) == bytes ? priv_ledger_anchor_read((char *)text, ret_link) : -EBADMSG;
-    free(text);
-    if (r < 0)
-        return atl_error_set(err, r, "%s: edited; restore it and the ledger from the same backup",
-                             l->anchor);
-    return 0;
-}
-
-static int anchor_write(const struct priv_ledger *l, struct atl_error *err)
+static int anchor_write(const struct ledger_book *book, struct atl_error *err)
 {
     char text[LEDGER_LINE_BYTES];
-    return atl_file_write(l->anchor, text, priv_ledger_anchor_write(text, &l->link), 0600, err);
+    return atl_file_write(book->anchor, text, priv_ledger_anchor_write(text, &book->link), 0600,
+                          err);
 }
 
 static int append(const struct priv_ledger *l, const char *line, size_t bytes,
@@ -229,19 +71,19 @@ static int append(const struct priv_ledger *l, const char *line, size_t bytes,
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fail(err, "append to", l->path);
+            return fail(err, "append to", l->book.path);
         line += n;
         bytes -= (size_t)n;
     }
-    return fsync(l->fd) < 0 ? fail(err, "sync", l->path) : 0;
+    return fsync(l->fd) < 0 ? fail(err, "sync", l->book.path) : 0;
 }
 
 static int lock(struct priv_ledger *l, const char *dir, struct atl_error *err)
 {
     char path[PATH_MAX];
-    int r = path_set(path, dir, "privacy.lock", err);
-    if (r < 0)
-        return r;
+    int n = snprintf(path, sizeof(path), "%s/privacy.lock", dir);
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return atl_error_set(err, -ENAMETOOLONG, "ledger folder %s: name too long", dir);
     l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (l->lock_fd < 0)
         return fail(err, "open", path);
@@ -249,67 +91,57 @@ static int lock(struct priv_ledger *l, const char *dir, struct atl_error *err)
         return 0;
     if (errno != EWOULDBLOCK)
         return fail(err, "lock", path);
-    return atl_error_set(err, -EAGAIN, "%s is in use by another process", l->path);
+    return atl_error_set(err, -EAGAIN, "%s is in use by another process", l->book.path);
 }
 
 static int load(struct priv_ledger *l, struct atl_error *err)
 {
+    struct ledger_book *book = &l->book;
     struct ledger_link anchor;
-    int r = anchor_read(l, &anchor, err);
-    if (r < 0)
+    size_t whole, bytes;
+    int r = priv_ledger_book_anchor(book, &anchor, err);
+    if (r == 0)
+        r = priv_ledger_book_read(book, &anchor, &whole, &bytes, err);
+    bool fresh = r == -ENOENT;
+    if (r < 0 && !fresh)
         return r;
-    bool fresh = anchor.seq == UINT64_MAX;
-    l->fd =
-        open(l->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_CREAT : 0), 0600);
-    if (l->fd < 0 && errno == ENOENT)
-        return atl_error_set(err, -EBADMSG,
-                             "%s is missing but %s says that %" PRIu64
-                             " charges were made; restore "
-                             "it from backup",
-                             l->path, l->anchor, anchor.seq);
+    l->fd = open(book->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_CREAT : 0),
+                 0600);
     if (l->fd < 0)
-        return fail(err, "open", l->path);
-
-    uint8_t *text;
-    size_t bytes, whole = 0;
-    r = atl_file_read(l->path, BYTES_MAX, &text, &bytes, err);
-    if (r < 0)
-        return r;
-    r = replay(l, (char *)text, bytes, &anchor, &whole, err);
-    free(text);
-    if (r < 0)
-        return r;
+        return fail(err, "open", book->path);
+    if (fresh)
+        return 0;
     if (whole < bytes && (ftruncate(l->fd, (off_t)whole) < 0 || fsync(l->fd) < 0))
-        return fail(err, "cut the torn end of", l->path);
-    return same_link(&l->link, &anchor) ? 0 : anchor_write(l, err);
+        return fail(err, "cut the torn end of", book->path);
+    return priv_ledger_same_link(&book->link, &anchor) ? 0 : anchor_write(book, err);
 }
 
 static int head_write(struct priv_ledger *l, const struct priv_ledger_config *cfg,
                       struct atl_error *err)
 {
-    struct ledger_head *head = &l->head;
+    struct ledger_head *head = &l->book.head;
     atl_copy(head->owner, sizeof(head->owner), cfg->owner);
     atl_copy(head->unit, sizeof(head->unit), cfg->unit);
     head->delta = cfg->delta;
     head->accountant = cfg->accountant;
     atl_clock_format(atl_clock_wall_ns(), head->time);
     char line[LEDGER_LINE_BYTES];
-    int r = append(l, line, priv_ledger_head_write(line, head, &l->link), err);
-    return r < 0 ? r : anchor_write(l, err);
+    int r = append(l, line, priv_ledger_head_write(line, head, &l->book.link), err);
+    return r < 0 ? r : anchor_write(&l->book, err);
 }
 
 static int head_check(const struct priv_ledger *l, const struct priv_ledger_config *cfg,
                       struct atl_error *err)
 {
-    const struct ledger_head *head = &l->head;
+    const struct ledger_head *head = &l->book.head;
     if (strcmp(head->owner, cfg->owner) != 0)
-        return atl_error_set(err, -EINVAL, "%s belongs to %s, not to %s", l->path, head->owner,
+        return atl_error_set(err, -EINVAL, "%s belongs to %s, not to %s", l->book.path, head->owner,
                              cfg->owner);
     if (strcmp(head->unit, cfg->unit) != 0)
-        return atl_error_set(err, -EINVAL, "%s counts per %s, not per %s", l->path, head->unit,
+        return atl_error_set(err, -EINVAL, "%s counts per %s, not per %s", l->book.path, head->unit,
                              cfg->unit);
     if (head->delta != cfg->delta)
-        return atl_error_set(err, -EINVAL, "%s was begun with delta %g, not %g", l->path,
+        return atl_error_set(err, -EINVAL, "%s was begun with delta %g, not %g", l->book.path,
                              head->delta, cfg->delta);
     return 0;
 }
@@ -320,14 +152,14 @@ static int open_locked(struct priv_ledger *l, const struct priv_ledger_config *c
     int r = load(l, err);
     if (r < 0)
         return r;
-    r = l->link.seq == UINT64_MAX ? head_write(l, cfg, err) : head_check(l, cfg, err);
+    r = l->book.link.seq == UINT64_MAX ? head_write(l, cfg, err) : head_check(l, cfg, err);
     if (r < 0)
         return r;
     /* another accountant may read the same events: both bounds are true */
-    l->head.accountant = cfg->accountant;
+    l->book.head.accountant = cfg->accountant;
     l->budget = cfg->budget_epsilon;
     l->spent = INFINITY;
-    r = priv_epsilon(cfg->accountant, l->events, l->n_events, cfg->delta, &l->spent, err);
+    r = priv_ledger_book_epsilon(&l->book, cfg->accountant, NULL, &l->spent, err);
     return r == -ERANGE ? 0 : r;
 }
 
@@ -346,11 +178,7 @@ int priv_ledger_open(struct priv_ledger **ret_ledger, const struct priv_ledger_c
     if (l == NULL)
         return atl_error_set(err, -ENOMEM, "ledger in %s: out of memory", cfg->dir);
     l->lock_fd = l->fd = -1;
-    priv_ledger_link_init(&l->link);
-
-    r = path_set(l->path, cfg->dir, "privacy.ledger", err);
-    if (r == 0)
-        r = path_set(l->anchor, cfg->dir, "privacy.anchor", err);
+    r = priv_ledger_book_init(&l->book, cfg->dir, err);
     if (r == 0)
         r = lock(l, cfg->dir, err);
     if (r == 0)
@@ -371,7 +199,7 @@ void priv_ledger_close(struct priv_ledger *l)
         close(l->fd);
     if (l->lock_fd >= 0)
         close(l->lock_fd);
-    free(l->charges);
+    priv_ledger_book_finish(&l->book);
     free(l);
 }
 
@@ -383,16 +211,7 @@ int priv_ledger_epsilon_after(const struct priv_ledger *l, const struct priv_eve
     int r = priv_event_check(event, NULL);
     if (r < 0)
         return r;
-    size_t n = l->n_events;
-    struct priv_event *events = malloc((n + 1) * sizeof(*events));
-    if (events == NULL)
-        return -ENOMEM;
-    memcpy(events, l->events, n * sizeof(*events));
-    r = event_add(events, &n, PRIV_EVENTS_MAX, event);
-    if (r == 0)
-        r = priv_epsilon(l->head.accountant, events, n, l->head.delta, ret_epsilon, NULL);
-    free(events);
-    return r;
+    return priv_ledger_book_epsilon(&l->book, l->book.head.accountant, event, ret_epsilon, NULL);
 }
 
 /* May this charge be made? @return 0 with the ε that would stand, or why not */
@@ -400,7 +219,8 @@ static int charge_check(const struct priv_ledger *l, const struct priv_charge *c
                         double *ret_epsilon, struct atl_error *err)
 {
     if (l->refusing)
-        return atl_error_set(err, -EIO, "%s: an earlier write failed; reopen it first", l->path);
+        return atl_error_set(err, -EIO, "%s: an earlier write failed; reopen it first",
+                             l->book.path);
     int r = priv_event_check(&charge->event, err);
     if (r == 0 && charge->event.mechanism > PRIV_LAPLACE)
         r = atl_error_set(err, -EINVAL, "mechanism: %s cannot be charged round by round",
@@ -411,7 +231,7 @@ static int charge_check(const struct priv_ledger *l, const struct priv_charge *c
     if (length == 0 || length == sizeof(charge->federation))
         return atl_error_set(err, -EINVAL, "federation: 1 to %zu bytes expected",
                              sizeof(charge->federation) - 1);
-    const struct priv_charge *known = charge_find(l, charge);
+    const struct priv_charge *known = priv_ledger_book_find(&l->book, charge);
     if (known != NULL) {
         const struct priv_event *a = &known->event, *b = &charge->event;
         if (a->mechanism == b->mechanism && a->q == b->q && a->sigma == b->sigma &&
@@ -421,19 +241,20 @@ static int charge_check(const struct priv_ledger *l, const struct priv_charge *c
                              "round %" PRIu64 " of %s was charged with other numbers already",
                              charge->round, charge->federation);
     }
-    if (l->n_charges == CHARGES_MAX)
-        return atl_error_set(err, -ENOSPC, "%s is full: %u charges", l->path, CHARGES_MAX);
+    if (l->book.n_lines == LEDGER_CHARGES_MAX)
+        return atl_error_set(err, -ENOSPC, "%s is full: %u charges", l->book.path,
+                             LEDGER_CHARGES_MAX);
 
     double epsilon = INFINITY;
     r = priv_ledger_epsilon_after(l, &charge->event, &epsilon);
     if (r < 0 && r != -ERANGE)
-        return atl_error_set(err, r, "%s: cannot account for the charge: %s", l->path,
+        return atl_error_set(err, r, "%s: cannot account for the charge: %s", l->book.path,
                              strerror(-r));
     if (!(epsilon <= l->budget))
         return atl_error_set(err, -EDQUOT,
                              "privacy budget: epsilon would be %.4g, %.4g is allowed and %.4g is "
                              "spent (delta %g, per %s)",
-                             epsilon, l->budget, l->spent, l->head.delta, l->head.unit);
+                             epsilon, l->budget, l->spent, l->book.head.delta, l->book.head.unit);
     *ret_epsilon = epsilon;
     return 0;
 }
@@ -445,20 +266,22 @@ int priv_ledger_charge(struct priv_ledger *l, const struct priv_charge *charge,
     int r = charge_check(l, charge, &entry.epsilon, err);
     if (r < 0)
         return r;
-    atl_copy(entry.owner, sizeof(entry.owner), l->head.owner);
-    atl_copy(entry.unit, sizeof(entry.unit), l->head.unit);
+    atl_copy(entry.owner, sizeof(entry.owner), l->book.head.owner);
+    atl_copy(entry.unit, sizeof(entry.unit), l->book.head.unit);
     atl_clock_format(atl_clock_wall_ns(), entry.time);
 
     /* memory first: it can fail without a trace on disk, and counting too much is safe */
-    r = charge_add(l, charge, err);
+    struct priv_ledger_line kept = {.charge = *charge, .epsilon = entry.epsilon};
+    atl_copy(kept.time, sizeof(kept.time), entry.time);
+    r = priv_ledger_book_add(&l->book, &kept, err);
     if (r < 0)
         return r;
     l->spent = entry.epsilon;
 
     char line[LEDGER_LINE_BYTES];
-    r = append(l, line, priv_ledger_entry_write(line, &entry, &l->link), err);
+    r = append(l, line, priv_ledger_entry_write(line, &entry, &l->book.link), err);
     if (r == 0)
-        r = anchor_write(l, err);
+        r = anchor_write(&l->book, err);
     if (r < 0)
         l->refusing = true;
     return r;
@@ -471,5 +294,5 @@ double priv_ledger_epsilon(const struct priv_ledger *l)
 
 uint64_t priv_ledger_entries(const struct priv_ledger *l)
 {
-    return l->n_charges;
+    return l->book.n_lines;
 }

@@ -17,6 +17,8 @@
 
 #include "privacy/privacy.h"
 
+#include <limits.h>
+
 #define LEDGER_NAME_BYTES 64
 #define LEDGER_LINE_BYTES 1536 /* with newline and terminator */
 #define LEDGER_HASH_BYTES 65   /* hex and terminator */
@@ -62,8 +64,45 @@ int priv_ledger_entry_read(const char *line, struct ledger_entry *ret_entry,
 /** The link before the first line: number -1 (wrapping) and sixty-four zeros. */
 void priv_ledger_link_init(struct ledger_link *link);
 
+bool priv_ledger_same_link(const struct ledger_link *a, const struct ledger_link *b);
+
 /** The anchor is one line too: "format=atalaya-anchor-1 seq=… hash=…". */
 size_t priv_ledger_anchor_write(char out[LEDGER_LINE_BYTES], const struct ledger_link *link);
 int priv_ledger_anchor_read(const char *text, struct ledger_link *ret_link);
+
+#define LEDGER_CHARGES_MAX (1u << 17)
+
+/** Everything that a ledger's two files say. */
+struct ledger_book {
+    char path[PATH_MAX], anchor[PATH_MAX];
+    struct ledger_head head;
+    struct ledger_link link;
+    struct priv_ledger_line *lines;
+    size_t n_lines, room;
+    struct priv_event events[PRIV_EVENTS_MAX]; /* equal ones together */
+    size_t n_events;
+};
+
+int priv_ledger_book_init(struct ledger_book *book, const char *dir, struct atl_error *err);
+void priv_ledger_book_finish(struct ledger_book *book);
+/** The anchor's link, or the one before a first line when there is no anchor. */
+int priv_ledger_book_anchor(const struct ledger_book *book, struct ledger_link *ret_link,
+                            struct atl_error *err);
+/**
+ * Read every line into a fresh book and check chain and anchor. A last, broken line behind the
+ * anchor was never released: it is not read and no error (*ret_whole < *ret_bytes).
+ * @return 0, -ENOENT (neither file), -EBADMSG, -ENOSPC, -ENOMEM, -EIO …
+ */
+int priv_ledger_book_read(struct ledger_book *book, const struct ledger_link *anchor,
+                          size_t *ret_whole, size_t *ret_bytes, struct atl_error *err);
+int priv_ledger_book_add(struct ledger_book *book, const struct priv_ledger_line *line,
+                         struct atl_error *err);
+/** The charge of the same federation, epoch and round, or NULL. */
+const struct priv_charge *priv_ledger_book_find(const struct ledger_book *book,
+                                                const struct priv_charge *wanted);
+/** ε of all charges, and of one more unless it is NULL. @return 0, -ENOSPC, -ERANGE, -ENOMEM */
+int priv_ledger_book_epsilon(const struct ledger_book *book, enum priv_accountant accountant,
+                             const struct priv_event *more, double *ret_epsilon,
+                             struct atl_error *err);
 
 #endif

@@ -161,4 +161,30 @@ int priv_ledger_epsilon_after(const struct priv_ledger *ledger, const struct pri
                               double *ret_epsilon);
 uint64_t priv_ledger_entries(const struct priv_ledger *ledger);
 
+/** One charge as it stands in the file; `epsilon` is what was spent with it, `time` is UTC. */
+struct priv_ledger_line {
+    struct priv_charge charge;
+    double epsilon;
+    char time[ATL_TIME_TEXT_BYTES];
+};
+
+struct priv_ledger_summary {
+    char owner[64], unit[64], began[ATL_TIME_TEXT_BYTES];
+    char hash[65]; /* of the last line: compare it with a note of an earlier day */
+    uint64_t charges;
+    double delta, epsilon[2]; /* by enum priv_accountant; INFINITY where there is no finite one */
+    bool ahead;               /* one line ahead of the anchor: a crash, or a charge just now */
+    bool torn;                /* a broken last line, never released, is left out */
+};
+
+typedef void (*priv_ledger_visit)(void *ctx, const struct priv_ledger_line *line);
+
+/**
+ * Verify the ledger in a folder without opening it: reads only, also beside a running edge.
+ * @param visit  NULL, or called for each charge in order once all is verified
+ * @return 0, -ENOENT (none there), -EBADMSG and others as priv_ledger_open
+ */
+int priv_ledger_verify(const char *dir, struct priv_ledger_summary *ret_summary,
+                       priv_ledger_visit visit, void *ctx, struct atl_error *err);
+
 #endif

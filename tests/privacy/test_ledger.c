@@ -488,6 +488,80 @@ static void is_never_below_what_was_released(void **state)
     assert_true(all > 0);
 }
 
+static void count_line(void *ctx, const struct priv_ledger_line *line)
+{
+    uint64_t *last = ctx;
+    assert_int_equal(line->charge.round, *last + 1);
+    assert_true(line->epsilon > 0);
+    *last = line->charge.round;
+}
+
+/* Verifying never writes, never needs the lock, and is not fooled by a writer at work */
+static void verifies_beside_a_writer(void **state)
+{
+    (void)state;
+    struct priv_ledger_summary summary;
+    assert_int_equal(priv_ledger_verify(dir, &summary, NULL, NULL, &err), -ENOENT);
+    struct priv_ledger *l = must_open();
+    for (uint64_t round = 1; round <= 3; round++) {
+        struct priv_charge charge = charge_of(round);
+        assert_int_equal(priv_ledger_charge(l, &charge, &err), 0);
+    }
+    uint64_t last = 0;
+    assert_int_equal(priv_ledger_verify(dir, &summary, count_line, &last, &err), 0);
+    assert_int_equal(last, 3);
+    assert_int_equal(summary.charges, 3);
+    assert_string_equal(summary.owner, cfg.owner);
+    assert_true(summary.epsilon[PRIV_PLD] == priv_ledger_epsilon(l));
+    assert_true(summary.epsilon[PRIV_RDP] > summary.epsilon[PRIV_PLD]);
+    assert_false(summary.torn || summary.ahead);
+    priv_ledger_close(l);
+
+    int ends[2], status;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        child_charges(ends[1], 4);
+    close(ends[1]);
+    uint64_t before = 3;
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(priv_ledger_verify(dir, &summary, NULL, NULL, &err), 0);
+        assert_true(summary.charges >= before);
+        before = summary.charges;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    close(ends[0]);
+}
+
+static void verifying_finds_an_edit_and_repairs_nothing(void **state)
+{
+    (void)state;
+    struct priv_ledger_summary summary;
+    struct priv_ledger *l = must_open();
+    struct priv_charge charge = charge_of(1);
+    assert_int_equal(priv_ledger_charge(l, &charge, &err), 0);
+    priv_ledger_close(l);
+    char *text;
+    size_t bytes = slurp(ledger_path, &text);
+    char *torn = malloc(bytes + 5);
+    memcpy(torn, text, bytes);
+    memcpy(torn + bytes, "seq=2", 5);
+    spill(ledger_path, torn, bytes + 5);
+    assert_int_equal(priv_ledger_verify(dir, &summary, NULL, NULL, &err), 0);
+    assert_true(summary.torn);
+    struct stat st;
+    assert_int_equal(stat(ledger_path, &st), 0);
+    assert_int_equal(st.st_size, bytes + 5);
+    memcpy(strstr(torn, " round=") + 7, "2", 1);
+    spill(ledger_path, torn, bytes);
+    assert_int_equal(priv_ledger_verify(dir, &summary, NULL, NULL, &err), -EBADMSG);
+    assert_non_null(strstr(err.text, ":2:"));
+    free(torn);
+    free(text);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -511,6 +585,8 @@ int main(int argc, char **argv)
         CASE(survives_a_crash_at_birth),
         CASE(serves_one_process),
         CASE(refuses_after_a_failed_write),
+        CASE(verifies_beside_a_writer),
+        CASE(verifying_finds_an_edit_and_repairs_nothing),
         CASE(is_never_below_what_was_released),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
