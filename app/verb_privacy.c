@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `atalaya privacy`: the accountant on the command line. */
 #include "app/app_priv.h"
+#include "app/verb_privacy_priv.h"
 #include "privacy/privacy.h"
 
 #include <ctype.h>
@@ -16,14 +17,22 @@
 static const char help[] =
     "Usage: atalaya privacy epsilon   --mechanism NAME [--q Q] --sigma S --steps T --delta D\n"
     "       atalaya privacy calibrate --mechanism NAME [--q Q] --epsilon E --steps T --delta D\n"
+    "       atalaya privacy plan      [-c EDGE.yaml] [-c HUB.yaml] [OPTION]…\n"
+    "       atalaya privacy ledger    (-c EDGE.yaml | DIR)\n"
     "\n"
     "epsilon says how much T noisy releases reveal about one record; calibrate finds the\n"
-    "smallest noise for a wanted epsilon. Neighbours differ by one record added or removed.\n"
+    "smallest noise for a wanted epsilon; plan says what rounds will cost; ledger shows and\n"
+    "verifies what an edge has spent (both with their own --help). Neighbours differ by one\n"
+    "record added or removed.\n"
     "\n"
-    "  --mechanism NAME   gaussian, poisson_gaussian (a random sample each step) or laplace\n"
+    "  --mechanism NAME   gaussian, poisson_gaussian (a random sample each step), laplace,\n"
+    "                     tree_gaussian, discrete_gaussian_sum or skellam_sum\n"
     "  --q Q              share of records in each step, 0 < Q <= 1; poisson_gaussian needs it\n"
     "  --sigma S          noise / sensitivity: standard deviation, or the scale b of laplace\n"
     "  --steps T          number of releases\n"
+    "  --parties N        of a sum: those that sent a share of the noise\n"
+    "  --dim D            of a sum: entries of the vector\n"
+    "  --grain G          of a sum: step of the grid / clip\n"
     "  --delta D          probability that the bound may fail, 0 < D < 1\n"
     "  --epsilon E        wanted epsilon (calibrate)\n"
     "  --accountant NAME  pld (tight, default) or rdp\n"
@@ -37,10 +46,13 @@ static const char help[] =
 enum option_id {
     OPT_ACCOUNTANT,
     OPT_DELTA,
+    OPT_DIM,
     OPT_EPSILON,
+    OPT_GRAIN,
     OPT_HELP,
     OPT_JSON,
     OPT_MECHANISM,
+    OPT_PARTIES,
     OPT_Q,
     OPT_SIGMA,
     OPT_STEPS,
@@ -50,10 +62,13 @@ enum option_id {
 static const struct option options[OPTIONS + 1] = {
     {"accountant", required_argument, NULL, OPT_ACCOUNTANT},
     {"delta", required_argument, NULL, OPT_DELTA},
+    {"dim", required_argument, NULL, OPT_DIM},
     {"epsilon", required_argument, NULL, OPT_EPSILON},
+    {"grain", required_argument, NULL, OPT_GRAIN},
     {"help", no_argument, NULL, OPT_HELP},
     {"json", no_argument, NULL, OPT_JSON},
     {"mechanism", required_argument, NULL, OPT_MECHANISM},
+    {"parties", required_argument, NULL, OPT_PARTIES},
     {"q", required_argument, NULL, OPT_Q},
     {"sigma", required_argument, NULL, OPT_SIGMA},
     {"steps", required_argument, NULL, OPT_STEPS},
@@ -102,27 +117,34 @@ static int parse_number(const char *option, const char *text, double *ret_value)
     return 0;
 }
 
-static int parse_steps(const char *text, uint64_t *ret_steps)
+static int parse_whole(const char *option, const char *text, uint64_t max, uint64_t *ret_value)
 {
     char *end;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0)
-        return usage("", NULL, "--steps: \"%s\" is not a whole number", text);
-    *ret_steps = value;
+    if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 || value > max)
+        return usage("", NULL, "--%s: \"%s\" is not a whole number", option, text);
+    *ret_value = value;
     return 0;
+}
+
+static int parse_count(const char *option, const char *text, uint32_t *ret_value)
+{
+    uint64_t value = 0;
+    int r = parse_whole(option, text, UINT32_MAX, &value);
+    *ret_value = (uint32_t)value;
+    return r;
 }
 
 static int parse_mechanism(const char *text, enum priv_mechanism *ret_mechanism)
 {
     if (priv_mechanism_parse(text, ret_mechanism) == 0)
         return 0;
-    static const enum priv_mechanism all[] = {PRIV_GAUSSIAN, PRIV_POISSON_GAUSSIAN, PRIV_LAPLACE};
-    const char *names[ATL_ARRAY_LEN(all)];
-    for (size_t i = 0; i < ATL_ARRAY_LEN(all); i++)
-        names[i] = priv_mechanism_name(all[i]);
-    return usage("", atl_nearest(text, names, ATL_ARRAY_LEN(all)),
-                 "--mechanism: \"%s\" is not gaussian, poisson_gaussian or laplace", text);
+    const char *names[PRIV_SKELLAM_SUM + 1];
+    for (size_t i = 0; i < ATL_ARRAY_LEN(names); i++)
+        names[i] = priv_mechanism_name((enum priv_mechanism)i);
+    return usage("", atl_nearest(text, names, ATL_ARRAY_LEN(names)),
+                 "--mechanism: \"%s\" is not one of those that --help names", text);
 }
 
 static int parse_option(struct request *request, int id, const char *text)
@@ -136,7 +158,13 @@ static int parse_option(struct request *request, int id, const char *text)
     case OPT_MECHANISM:
         return parse_mechanism(text, &request->event.mechanism);
     case OPT_STEPS:
-        return parse_steps(text, &request->event.steps);
+        return parse_whole("steps", text, UINT64_MAX, &request->event.steps);
+    case OPT_PARTIES:
+        return parse_count("parties", text, &request->event.sum.parties);
+    case OPT_DIM:
+        return parse_count("dim", text, &request->event.sum.dim);
+    case OPT_GRAIN:
+        return parse_number("grain", text, &request->event.sum.grain);
     case OPT_DELTA:
         return parse_number("delta", text, &request->delta);
     case OPT_EPSILON:
@@ -159,12 +187,13 @@ static int parse_option(struct request *request, int id, const char *text)
 
 static int parse_action(struct request *request, const char *word)
 {
-    static const char *const actions[] = {"epsilon", "calibrate"};
+    static const char *const actions[] = {"epsilon", "calibrate", "plan", "ledger"};
     request->calibrate = strcmp(word, "calibrate") == 0;
     if (request->calibrate || strcmp(word, "epsilon") == 0)
         return 0;
     return usage("", atl_nearest(word, actions, ATL_ARRAY_LEN(actions)),
-                 "unknown word \"%s\", epsilon or calibrate expected (see --help)", word);
+                 "unknown word \"%s\", epsilon, calibrate, plan or ledger expected (see --help)",
+                 word);
 }
 
 /* Which options the action needs and which one it cannot take */
@@ -239,6 +268,8 @@ static int answer(struct request *request)
     struct atl_error err;
     struct priv_event *e = &request->event;
     int r = 0;
+    if (e->mechanism == PRIV_DISCRETE_GAUSSIAN_SUM || e->mechanism == PRIV_SKELLAM_SUM)
+        request->accountant = PRIV_RDP; /* the only one that knows sums: say so */
     if (request->calibrate)
         r = priv_calibrate(request->accountant, e, request->epsilon, request->delta, &e->sigma,
                            &err);
@@ -260,7 +291,11 @@ int verb_privacy(int argc, char **argv)
 {
     struct request request = {.event = {.q = 1}, .accountant = PRIV_PLD};
     if (argc < 2)
-        return usage("", NULL, "epsilon or calibrate expected (see --help)");
+        return usage("", NULL, "epsilon, calibrate, plan or ledger expected (see --help)");
+    if (strcmp(argv[1], "plan") == 0)
+        return privacy_plan(argc - 1, argv + 1);
+    if (strcmp(argv[1], "ledger") == 0)
+        return privacy_ledger(argc - 1, argv + 1);
     bool bare = argv[1][0] == '-';
     int r = bare ? 0 : parse_action(&request, argv[1]);
     if (r == 0)
@@ -272,7 +307,7 @@ int verb_privacy(int argc, char **argv)
         return EXIT_OK;
     }
     if (bare)
-        return usage("", NULL, "epsilon or calibrate expected first (see --help)");
+        return usage("", NULL, "epsilon, calibrate, plan or ledger expected first (see --help)");
     r = check_given(&request);
     return r != 0 ? r : answer(&request);
 }

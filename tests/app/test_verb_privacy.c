@@ -14,9 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/base.h"
-
-int verb_privacy(int argc, char **argv);
+#include "app/app_priv.h"
+#include "privacy/privacy.h"
 
 static char out[4096], err[4096];
 
@@ -127,9 +126,9 @@ static void wrong_lines_end_in_one_line(void **state)
     (void)state;
 #define GOOD "privacy epsilon --mechanism gaussian --sigma 1 --steps 1 --delta 1e-5"
     static const char *const wrong[][2] = {
-        {"privacy", "epsilon or calibrate"},
+        {"privacy", "calibrate, plan or ledger"},
         {"privacy epsilom", "did you mean epsilon?"},
-        {"privacy --json", "epsilon or calibrate"},
+        {"privacy --json", "calibrate, plan or ledger"},
         {"privacy epsilon", "needs --mechanism"},
         {GOOD " --jsn", "did you mean --json?"},
         {GOOD " --json=1", "--json"},
@@ -152,7 +151,7 @@ static void wrong_lines_end_in_one_line(void **state)
         {GOOD " --delta 0", "delta: 0 is outside"},
         {GOOD " --delta 1", "delta: 1 is outside"},
         {GOOD " --mechanism gausian", "did you mean gaussian?"},
-        {GOOD " --mechanism tree", "\"tree\" is not gaussian"},
+        {GOOD " --mechanism tree", "\"tree\" is not one of"},
         {GOOD " --accountant prv", "neither pld nor rdp"},
         {GOOD " --mechanism poisson_gaussian", "needs --q"},
         {GOOD " --mechanism poisson_gaussian --q 0", "q: 0 is outside"},
@@ -178,9 +177,71 @@ static void what_cannot_be_done_exits_one(void **state)
     assert_non_null(strstr(err, "no sigma"));
 }
 
+/* Where the table ends is where the budget ends, and the accountant agrees with each row */
+static void plans_within_the_budget(void **state)
+{
+    (void)state;
+    assert_int_equal(run("privacy plan --q 0.02 --sigma 1.2 --steps 50 --epsilon 4 --json"), 0);
+    json_t *plan = json_loads(out, 0, NULL);
+    assert_non_null(plan);
+    long long within = json_integer_value(json_object_get(plan, "rounds_within"));
+    assert_true(within > 0);
+    struct priv_event event = {.mechanism = PRIV_POISSON_GAUSSIAN, .q = 0.02, .sigma = 1.2};
+    double epsilon;
+    event.steps = 50 * (uint64_t)within;
+    assert_int_equal(priv_epsilon(PRIV_RDP, &event, 1, 1e-5, &epsilon, NULL), 0);
+    assert_true(epsilon <= 4);
+    event.steps += 50;
+    assert_int_equal(priv_epsilon(PRIV_RDP, &event, 1, 1e-5, &epsilon, NULL), 0);
+    assert_true(epsilon > 4);
+    json_decref(plan);
+
+    assert_int_equal(run("privacy plan --unit edge --edges 4 --sigma 5"), 0);
+    assert_non_null(strstr(out, "useless"));
+    assert_int_equal(run("privacy plan --delta 0.01"), 2);
+    assert_non_null(strstr(err, "--delta"));
+    assert_int_equal(run("privacy plan --rounds 1.5"), 2);
+    assert_non_null(strstr(err, "whole"));
+    assert_int_equal(run("privacy plan stray"), 2);
+}
+
+static void shows_a_ledger(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/atalaya-verb-XXXXXX", line[160];
+    struct priv_ledger *ledger;
+    struct atl_error error;
+    assert_non_null(mkdtemp(dir));
+    struct priv_ledger_config cfg = {dir, "edge-1", "flow", 8, 1e-5, PRIV_RDP};
+    assert_int_equal(priv_ledger_open(&ledger, &cfg, &error), 0);
+    struct priv_charge charge = {{PRIV_POISSON_GAUSSIAN, 0.02, 1.2, 50, {0}}, "iberia", 1, 7};
+    assert_int_equal(priv_ledger_charge(ledger, &charge, &error), 0);
+    snprintf(line, sizeof(line), "privacy ledger %s --json", dir);
+    assert_int_equal(run(line), 0);
+    json_t *all = json_loads(out, 0, NULL);
+    assert_non_null(all);
+    assert_int_equal(json_integer_value(json_object_get(all, "charges")), 1);
+    assert_true(json_real_value(json_object_get(all, "epsilon")) == priv_ledger_epsilon(ledger));
+    const json_t *first = json_array_get(json_object_get(all, "lines"), 0);
+    assert_int_equal(json_integer_value(json_object_get(first, "round")), 7);
+    json_decref(all);
+    priv_ledger_close(ledger);
+
+    snprintf(line, sizeof(line), "%s/privacy.ledger", dir);
+    assert_int_equal(truncate(line, 20), 0);
+    snprintf(line, sizeof(line), "privacy ledger %s", dir);
+    assert_int_equal(run(line), 1);
+    assert_string_equal(out, "");
+    assert_non_null(strstr(err, "privacy.ledger:1:"));
+    snprintf(line, sizeof(line), "rm -r %s", dir);
+    assert_int_equal(system(line), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plans_within_the_budget),
+        cmocka_unit_test(shows_a_ledger),
         cmocka_unit_test(epsilon_as_json),
         cmocka_unit_test(calibrate_as_json),
         cmocka_unit_test(speaks_to_people),
