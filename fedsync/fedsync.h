@@ -43,6 +43,11 @@ uint32_t fed_roster_count(const struct fed_roster *roster);
 
 /* --- the plan --- */
 
+/** How an update travels: docs/reference/wire.md. */
+enum fed_encoding { FED_FLOAT32, FED_INT8, FED_ROTATED4 };
+/** "float32", "int8", "rotated4". */
+const char *fed_encoding_name(enum fed_encoding encoding);
+
 struct fed_plan {
     char federation[FED_NAME_BYTES];
     char section[FED_NAME_BYTES]; /* which model: "flow" */

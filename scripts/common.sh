@@ -11,7 +11,7 @@ say() {
   echo "==> $*"
 }
 
-build_packages=(gcc meson ninja-build pkg-config libcbor-dev libdpdk-dev libjansson-dev
+build_packages=(gcc meson ninja-build pkg-config libcbor-dev libzstd-dev libdpdk-dev libjansson-dev
   libopenblas-dev libpaho-mqtt-dev libpcap-dev libsodium-dev libssl-dev libyaml-dev zlib1g-dev)
 
 # A command on the path counts too: node is often installed by other means than apt.
