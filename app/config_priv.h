@@ -76,6 +76,9 @@ struct config {
         uint64_t rounds, quorum, expected, steps;
         atl_ns deadline, pause;
         double sample_rate, clip, noise_multiplier, learning_rate, server_rate, norm_max;
+        uint32_t encoding, rule, optimiser;
+        double proximal, trim, momentum, canary_tolerance;
+        uint64_t quarantine_after;
     } federation;
     uint8_t digest[8]; /* of the file's bytes */
 };

@@ -14,6 +14,9 @@ static const char *const key_views[] = {"inner", "outer", NULL}; /* enum dp_key_
 /* The unit is what one protected thing is; only rows of single flows are trained on privately
  * today. */
 static const char *const units[] = {"flow", NULL};
+static const char *const encodings[] = {"float32", "int8", "rotated4", NULL};
+static const char *const rules[] = {"mean", "trimmed", "median", "centred", NULL};
+static const char *const optimisers[] = {"avg", "avgm", "adam", NULL};
 
 enum { E = 1 << CONFIG_EDGE, H = 1 << CONFIG_HUB };
 
@@ -165,6 +168,21 @@ static const struct config_key keys[] = {
            "step along the mean update; 1 = FedAvg"),
     NUMBER("federation.norm_max", federation.norm_max, 0, 1e6, H,
            "longer updates are scaled down to this; 0 = off"),
+    CHOICE("federation.encoding", federation.encoding, encodings, false, H,
+           "how updates travel: 32, 8 or 4 bits a number"),
+    NUMBER("federation.proximal", federation.proximal, 0, 1000, H,
+           "FedProx: pull of local training towards the common model; 0 = none"),
+    CHOICE("federation.rule", federation.rule, rules, false, H,
+           "how updates become one step; all but mean bound what a hostile minority can do"),
+    NUMBER("federation.trim", federation.trim, 0, 0.5, H,
+           "rule trimmed: share of updates left out at each end of every number"),
+    CHOICE("federation.optimiser", federation.optimiser, optimisers, false, H,
+           "how the step moves the model: FedAvg, with momentum, or FedAdam"),
+    NUMBER("federation.momentum", federation.momentum, 0, 0.999, H, "of optimiser avgm and adam"),
+    NUMBER("federation.canary_tolerance", federation.canary_tolerance, 0, 10, H,
+           "a new model may lose so much more on the canary than the best one, else it is refused"),
+    COUNT("federation.quarantine_after", federation.quarantine_after, 0, 1000, H,
+          "rounds an edge may spoil before its updates no longer count; 0 = never"),
 };
 
 const struct config_key *config_keys(size_t *ret_n)
@@ -216,6 +234,10 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->federation.noise_multiplier = 1.2;
     cfg->federation.learning_rate = 1e-3;
     cfg->federation.server_rate = 1;
+    cfg->federation.trim = 0.2;
+    cfg->federation.momentum = 0.9;
+    cfg->federation.canary_tolerance = 0.25;
+    cfg->federation.quarantine_after = 3;
 }
 
 void config_exporter(const struct config *cfg, struct exporter_config *ret_exporter)

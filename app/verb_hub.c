@@ -64,13 +64,14 @@ static json_t *round_json(const struct hub *h, const struct fed_round_info *info
     for (uint32_t i = 0; i < info->participants; i++)
         json_array_append_new(names, json_string(info->names[i]));
     atl_hex(model, info->model_hash, 8);
-    return json_pack("{s:i, s:o, s:s, s:I, s:I, s:s, s:o, s:I, s:o, s:f, s:I, s:o, s:s}", "schema",
-                     1, "ts", node_now(), "federation", h->cfg->federation.name, "epoch",
+    return json_pack("{s:i, s:o, s:s, s:I, s:I, s:s, s:o, s:I, s:o, s:f, s:I, s:o, s:I, s:o, s:s}",
+                     "schema", 1, "ts", node_now(), "federation", h->cfg->federation.name, "epoch",
                      (json_int_t)info->epoch, "round", (json_int_t)info->round, "state",
                      fed_round_state_name(info->state), "participants", names, "quorum",
                      (json_int_t)info->quorum, "epsilon", node_number(info->epsilon), "delta",
                      info->delta, "bytes", (json_int_t)info->bytes, "update_norm",
-                     node_number(info->update_norm), "model", model);
+                     node_number(info->update_norm), "spoiled", (json_int_t)info->spoiled,
+                     "canary_loss", node_number(info->canary_loss), "model", model);
 }
 
 static void on_round(void *ctx, const struct fed_round_info *info)
@@ -152,6 +153,14 @@ static void fill_config(const struct config *cfg, const char *state_dir, struct 
     fed->learning_rate = (float)cfg->federation.learning_rate;
     fed->server_rate = (float)cfg->federation.server_rate;
     fed->norm_max = cfg->federation.norm_max;
+    fed->encoding = (enum fed_encoding)cfg->federation.encoding;
+    fed->proximal = (float)cfg->federation.proximal;
+    fed->rule = (enum fed_rule)cfg->federation.rule;
+    fed->trim = cfg->federation.trim;
+    fed->optimiser = (enum fed_optimiser)cfg->federation.optimiser;
+    fed->momentum = (float)cfg->federation.momentum;
+    fed->canary_tolerance = cfg->federation.canary_tolerance;
+    fed->quarantine_after = (uint32_t)cfg->federation.quarantine_after;
 }
 
 static int start_hub(struct hub *h, struct atl_error *err)
@@ -171,7 +180,7 @@ static int start_hub(struct hub *h, struct atl_error *err)
         r = node_bus_open(&h->node, NULL, NULL, err);
     if (r < 0)
         return r;
-    const struct fed_hub_ops ops = {on_send, on_log, on_round, h};
+    const struct fed_hub_ops ops = {.send = on_send, .log = on_log, .round = on_round, .ctx = h};
     r = fed_hub_create(&h->fed, &fed, h->models.models[VIEW_FLOW], &h->identity, h->roster, &ops,
                        err);
     return r < 0 ? r : subscribe(h, err);

@@ -2,6 +2,7 @@
 #include "fedsync/edge_priv.h"
 
 #include "fedsync/codec_priv.h"
+#include "fedsync/encoding_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -112,7 +113,7 @@ int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cf
     atl_rng_init_secure(&edge->rng);
     edge->state_dir = strdup(cfg->state_dir);
     edge->held = malloc(edge->params * sizeof(float));
-    edge->update = malloc(edge->params * sizeof(float));
+    edge->update = malloc(FED_ENCODING_ROOM(edge->params));
     if (edge->state_dir == NULL || edge->held == NULL || edge->update == NULL)
         r = atl_error_set(err, -ENOMEM, "federation: out of memory");
     else

@@ -43,7 +43,8 @@ struct fed_edge {
     bool trainer_runs;
     uint64_t job_epoch, job_round; /* what the trainer works on */
 
-    uint8_t *update; /* (params) wire order */
+    uint8_t *update; /* as the plan encodes it, room for any encoding */
+    uint32_t update_bytes;
     uint8_t whole[FED_HASH_BYTES];
     uint64_t acknowledged; /* bit i: chunk i */
     atl_ns next_send_ns, backoff_ns;

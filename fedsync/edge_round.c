@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fedsync/aggregate_priv.h"
-#include "fedsync/codec_priv.h"
 #include "fedsync/edge_priv.h"
+#include "fedsync/encoding_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,13 +17,13 @@
 static void send_chunk(struct fed_edge *edge, uint32_t index)
 {
     struct fed_chunk chunk = {
-        .params = edge->params,
-        .values = edge->update + (size_t)index * FED_CHUNK_BYTES,
-        .value_bytes = fed_chunk_bytes(edge->params, index),
+        .total = edge->update_bytes,
+        .data = edge->update + (size_t)index * FED_CHUNK_BYTES,
+        .bytes = fed_chunk_bytes(edge->update_bytes, index),
     };
     memcpy(chunk.base_hash, edge->plan.base_hash, sizeof(chunk.base_hash));
     memcpy(chunk.whole, edge->whole, sizeof(chunk.whole));
-    size_t capacity = chunk.value_bytes + FED_BODY_BYTES_MAX, bytes;
+    size_t capacity = chunk.bytes + FED_BODY_BYTES_MAX, bytes;
     uint8_t *body = malloc(capacity), *payload;
     if (body == NULL)
         return; /* not acknowledged, so sent again later */
@@ -50,7 +50,7 @@ static void send_missing(struct fed_edge *edge, atl_ns wall_ns)
     /* The time of the next try is set first: an acknowledgement may come while we send. */
     edge->next_send_ns = wall_ns + backoff_ns + atl_rng_below(&edge->rng, backoff_ns / 2 + 1);
     edge->backoff_ns = 2 * backoff_ns < BACKOFF_MAX_NS ? 2 * backoff_ns : BACKOFF_MAX_NS;
-    for (uint32_t i = 0; i < fed_chunk_count(edge->params); i++)
+    for (uint32_t i = 0; i < fed_chunk_count(edge->update_bytes); i++)
         if ((edge->acknowledged >> i & 1) == 0 && edge->state == FED_EDGE_SENDING)
             send_chunk(edge, i);
 }
@@ -91,11 +91,13 @@ static bool load_kept(struct fed_edge *edge)
     if (fed_update_load(edge->state_dir, edge->identity->name, &kept, &buffer, NULL) < 0)
         return false;
     bool fits = kept.epoch == edge->plan.epoch && kept.round == edge->plan.round &&
-                kept.value_bytes == edge->params * sizeof(float) &&
+                kept.encoding == edge->plan.encoding && kept.bytes > 0 &&
+                kept.bytes <= FED_ENCODING_ROOM(edge->params) &&
                 strcmp(kept.edge, edge->identity->name) == 0 &&
                 memcmp(kept.base_hash, edge->plan.base_hash, FED_HASH_BYTES) == 0;
     if (fits) {
-        memcpy(edge->update, kept.values, kept.value_bytes);
+        memcpy(edge->update, kept.data, kept.bytes);
+        edge->update_bytes = (uint32_t)kept.bytes;
         memcpy(edge->whole, kept.whole, sizeof(edge->whole));
     }
     free(buffer);
@@ -207,8 +209,9 @@ static void keep(struct fed_edge *edge)
     struct fed_update update = {
         .epoch = edge->plan.epoch,
         .round = edge->plan.round,
-        .values = edge->update,
-        .value_bytes = edge->params * sizeof(float),
+        .encoding = edge->plan.encoding,
+        .data = edge->update,
+        .bytes = edge->update_bytes,
     };
     atl_copy(update.edge, sizeof(update.edge), edge->identity->name);
     memcpy(update.base_hash, edge->plan.base_hash, sizeof(update.base_hash));
@@ -216,6 +219,19 @@ static void keep(struct fed_edge *edge)
     if (fed_update_save(edge->state_dir, &update, &err) < 0)
         fed_logf(edge->ops.log, edge->ops.ctx, "%s: after a restart this round is skipped",
                  err.text);
+}
+
+static int encode(struct fed_edge *edge, const float *delta)
+{
+    uint8_t key[32];
+    fed_encoding_key(key, edge->federation, edge->plan.epoch, edge->plan.round,
+                     edge->identity->name);
+    int64_t bytes = fed_encode(edge->plan.encoding, delta, edge->params, key, edge->update);
+    if (bytes < 0)
+        return (int)bytes;
+    edge->update_bytes = (uint32_t)bytes;
+    fed_hash(edge->whole, edge->update, (size_t)bytes);
+    return 0;
 }
 
 void fed_edge_submit(struct fed_edge *edge, const float *delta, uint32_t n, uint32_t rows,
@@ -232,8 +248,10 @@ void fed_edge_submit(struct fed_edge *edge, const float *delta, uint32_t n, uint
         give_up(edge, "training took longer than the deadline");
         return;
     }
-    fed_floats_to_wire(edge->update, delta, n);
-    fed_hash(edge->whole, edge->update, n * sizeof(float));
+    if (encode(edge, delta) < 0) {
+        give_up(edge, "out of memory");
+        return;
+    }
     keep(edge);
     fed_logf(edge->ops.log, edge->ops.ctx, "round %" PRIu64 ": trained on %u rows, sending",
              edge->plan.round, rows);

@@ -17,7 +17,10 @@
 
 #include "fedsync/fedsync.h"
 
-/** Bytes of n values before zstd; never more than 4 n + 4. */
+/** No encoding needs more room. */
+#define FED_ENCODING_ROOM(n) (4 * (size_t)(n) + 4)
+
+/** Bytes of n values before zstd. */
 uint32_t fed_encoding_bytes(enum fed_encoding encoding, uint32_t n);
 
 /** The rotation's key: public, another one for each update. */

@@ -61,6 +61,8 @@ struct fed_plan {
     double delta;
     uint32_t quorum;
     atl_ns deadline_ns; /* wall time */
+    enum fed_encoding encoding;
+    float proximal; /* FedProx (Li et al. 2020): pull towards the base model; 0 = none */
 };
 
 int fed_plan_check(const struct fed_plan *plan, struct atl_error *err);
@@ -132,6 +134,20 @@ uint64_t fed_edge_refused(const struct fed_edge *edge);
 
 /* --- hub side --- */
 
+/** How the updates of a round become one step. Never weighted. */
+enum fed_rule {
+    FED_RULE_MEAN,
+    FED_RULE_TRIMMED, /* mean without the ends of every coordinate (Yin et al. 2018) */
+    FED_RULE_MEDIAN,  /* of every coordinate */
+    FED_RULE_CENTRED, /* centred clipping (Karimireddy, He & Jaggi 2021) */
+};
+/** How the step moves the model. */
+enum fed_optimiser {
+    FED_AVG,  /* by server_rate times the step */
+    FED_AVGM, /* with momentum */
+    FED_ADAM, /* Reddi et al. 2021 */
+};
+
 struct fed_hub_config {
     const char *federation;
     const char *section;
@@ -147,6 +163,14 @@ struct fed_hub_config {
     float learning_rate;
     float server_rate; /* step along the mean delta; 1 = FedAvg */
     double norm_max;   /* an update with a larger L2 norm is scaled down to it; 0 = off */
+    enum fed_encoding encoding;
+    float proximal; /* see struct fed_plan */
+    enum fed_rule rule;
+    double trim; /* FED_RULE_TRIMMED: share left out at each end, 0 … 0.5 */
+    enum fed_optimiser optimiser;
+    float momentum;            /* FED_AVGM, FED_ADAM: 0 … 0.999 */
+    double canary_tolerance;   /* a model may lose so much more than the best one, 0 … 10 */
+    uint32_t quarantine_after; /* rounds an edge may spoil before nothing of it counts; 0 = never */
 };
 void fed_hub_config_default(struct fed_hub_config *cfg);
 int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err);
@@ -164,6 +188,8 @@ struct fed_round_info {
                               when there is no finite one */
     uint64_t bytes;        /* received */
     double update_norm;
+    uint32_t spoiled;   /* updates that the canary left out */
+    double canary_loss; /* of the model; NAN without a canary */
     uint8_t model_hash[32];
 };
 
@@ -171,6 +197,12 @@ struct fed_hub_ops {
     fed_send_fn send;
     fed_log_fn log;
     void (*round)(void *ctx, const struct fed_round_info *info);
+    /**
+     * The canary: mean loss of these parameters on rows that the operator trusts. NULL = none.
+     * A model that loses too much more than the best one so far is not committed; the updates that
+     * do so by themselves are left out, and their edges remembered.
+     */
+    double (*judge)(void *ctx, const float *params, uint32_t n);
     void *ctx;
 };
 
@@ -191,6 +223,8 @@ void fed_hub_step(struct fed_hub *hub, atl_ns wall_ns);
 void fed_hub_presence(struct fed_hub *hub, const char *edge, bool online);
 bool fed_hub_finished(const struct fed_hub *hub);
 uint64_t fed_hub_round(const struct fed_hub *hub); /* last committed */
+/** Edges whose updates no longer count (fed_hub_config.quarantine_after). */
+uint32_t fed_hub_quarantined(const struct fed_hub *hub);
 /** Messages refused since create. */
 uint64_t fed_hub_refused(const struct fed_hub *hub);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fedsync/hub_priv.h"
 
+#include "fedsync/aggregate_priv.h"
 #include "fedsync/codec_priv.h"
 
 #include <errno.h>
@@ -82,6 +83,12 @@ void fed_hub_clear_slots(struct fed_hub *hub)
 
 /* --- start --- */
 
+static float *fresh_memory(struct fed_hub *hub, uint32_t n)
+{
+    hub->record.memory_floats = fed_optimiser_floats(hub->cfg.optimiser, n);
+    return calloc((size_t)hub->record.memory_floats + 1, sizeof(float));
+}
+
 static int begin(struct fed_hub *hub, const struct learn_model *base, struct atl_error *err)
 {
     uint32_t n = learn_shape_params(learn_model_shape(base));
@@ -90,6 +97,10 @@ static int begin(struct fed_hub *hub, const struct learn_model *base, struct atl
         return atl_error_set(err, -ENOMEM, "hub: out of memory");
     fed_floats_to_wire(hub->values, learn_model_params(base), n);
     hub->record.value_bytes = n * sizeof(float);
+    hub->record.canary_best = -1;
+    hub->memory = fresh_memory(hub, n);
+    if (hub->memory == NULL)
+        return atl_error_set(err, -ENOMEM, "hub: out of memory");
     learn_model_hash(base, hub->record.model_hash);
     return learn_model_from_params(&hub->model, learn_model_shape(base), learn_model_params(base),
                                    err);
@@ -112,6 +123,11 @@ static int resume(struct fed_hub *hub, const struct learn_shape *shape, struct a
         return atl_error_set(err, -ENOMEM, "hub: out of memory");
     }
     memcpy(hub->values, hub->record.values, n * sizeof(float));
+    if (hub->record.memory_floats != fed_optimiser_floats(hub->cfg.optimiser, n)) {
+        /* Another optimiser than before: it begins anew. */
+        free(hub->memory);
+        hub->memory = fresh_memory(hub, n);
+    }
     fed_floats_from_wire(params, hub->values, n);
     int r = learn_model_from_params(&hub->model, shape, params, err);
     free(params);
@@ -138,7 +154,6 @@ static void recover_votes(struct fed_hub *hub)
             continue;
         if (r == 0 && hub->record.open_epoch != 0 && update.epoch == hub->record.open_epoch &&
             update.round == hub->record.last_round && strcmp(update.edge, edge) == 0 &&
-            update.value_bytes == hub->record.value_bytes &&
             memcmp(update.base_hash, hub->record.model_hash, FED_HASH_BYTES) == 0) {
             hub->slots[i].state = FED_SLOT_STORED;
             memcpy(hub->slots[i].whole, update.whole, FED_HASH_BYTES);
@@ -154,6 +169,7 @@ static int load(struct fed_hub *hub, const struct learn_model *base, struct atl_
 {
     uint8_t *buffer = NULL;
     int r = fed_hub_record_load(hub->cfg.state_dir, &hub->record, &buffer, err);
+    hub->memory = hub->record.memory;
     if (r == 0)
         r = resume(hub, learn_model_shape(base), err);
     else if (r == -ENOENT)
@@ -162,7 +178,12 @@ static int load(struct fed_hub *hub, const struct learn_model *base, struct atl_
     if (r < 0)
         return r;
     hub->record.values = hub->values;
-    r = fed_params_check(fed_hub_params(hub), err);
+    hub->record.memory = hub->memory;
+    if (hub->memory == NULL)
+        return atl_error_set(err, -ENOMEM, "hub: out of memory");
+    r = fed_quarantine_load(&hub->quarantine, hub->cfg.state_dir, err);
+    if (r == 0)
+        r = fed_params_check(fed_hub_params(hub), err);
     if (r < 0)
         return r;
     /* Before anything is sent under it: no epoch is ever used by two lives of the hub. */
@@ -213,6 +234,7 @@ int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
                  "each is expected)",
                  cfg->quorum, edges);
     hub->info.epsilon = fed_hub_epsilon(hub);
+    hub->info.canary_loss = NAN;
     *ret_hub = hub;
     return 0;
 }
@@ -226,6 +248,7 @@ void fed_hub_destroy(struct fed_hub *hub)
     free(hub->slots);
     learn_model_destroy(hub->model);
     free(hub->values);
+    free(hub->memory);
     free(hub->state_dir);
     free(hub);
 }
@@ -240,6 +263,20 @@ void fed_hub_presence(struct fed_hub *hub, const char *edge, bool online)
         hub->online++;
     else
         hub->online--;
+}
+
+bool fed_hub_in_quarantine(const struct fed_hub *hub, const char *edge)
+{
+    uint32_t after = hub->cfg.quarantine_after;
+    return after != 0 && fed_quarantine_strikes(&hub->quarantine, edge) >= after;
+}
+
+uint32_t fed_hub_quarantined(const struct fed_hub *hub)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < hub->quarantine.n; i++)
+        n += fed_hub_in_quarantine(hub, hub->quarantine.entries[i].edge);
+    return n;
 }
 
 bool fed_hub_finished(const struct fed_hub *hub)

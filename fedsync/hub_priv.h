@@ -7,6 +7,7 @@
 #include "fedsync/envelope_priv.h"
 #include "fedsync/fedsync.h"
 #include "fedsync/message_priv.h"
+#include "fedsync/quarantine_priv.h"
 #include "fedsync/refuse_priv.h"
 #include "fedsync/roster_priv.h"
 #include "fedsync/state_priv.h"
@@ -45,7 +46,9 @@ struct fed_hub {
 
     struct fed_hub_record record; /* what is on disk; its values point to `values` */
     uint8_t *values;
+    float *memory;             /* the record's */
     struct learn_model *model; /* the same, as a model */
+    struct fed_quarantine quarantine;
 
     bool published;       /* the model, since start */
     atl_ns deadline_ns;   /* of the open round */
@@ -60,6 +63,15 @@ uint32_t fed_hub_params(const struct fed_hub *hub);
 /** Sign and send; a message that cannot be made is logged. */
 void fed_hub_send(struct fed_hub *hub, enum fed_type type, const char *topic, uint64_t round,
                   const uint8_t *body, size_t bytes, bool retain);
+/**
+ * The next parameters from the votes on disk.
+ * @param memory  room for the optimiser's floats: what it carries on if this is committed
+ * @return 0, -EAGAIN (fewer than the quorum are readable or unspoiled), -EDOM (the canary refuses),
+ *  -ERANGE, -ENOMEM
+ */
+int fed_hub_aggregate(struct fed_hub *hub, float *memory, float *out);
+/** Does nothing of this edge count any more? */
+bool fed_hub_in_quarantine(const struct fed_hub *hub, const char *edge);
 /** Forget all votes and their files. */
 void fed_hub_clear_slots(struct fed_hub *hub);
 /** Tell people about record.last_round. */

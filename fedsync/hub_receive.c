@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fedsync/aggregate_priv.h"
-#include "fedsync/codec_priv.h"
+#include "fedsync/encoding_priv.h"
 #include "fedsync/hub_priv.h"
 
 #include <errno.h>
@@ -23,7 +22,7 @@ static void acknowledge(struct fed_hub *hub, uint32_t at, const struct fed_chunk
     if (slot->assembler != NULL)
         ack.have = fed_assembler_have(slot->assembler);
     else if (verdict == FED_VERDICT_STORED)
-        ack.have = fed_chunk_mask(fed_hub_params(hub));
+        ack.have = fed_chunk_mask(chunk->total);
     snprintf(topic, sizeof(topic), "ack/%s", ack.edge);
     fed_hub_send(hub, FED_TYPE_ACK, topic, hub->record.last_round, body,
                  fed_ack_encode(&ack, body, sizeof(body)), false);
@@ -40,13 +39,16 @@ static int refuse_slot(struct fed_hub *hub, uint32_t at, const struct fed_chunk 
     return code;
 }
 
-static int finite_check(const uint8_t *wire, uint32_t n)
+/** Can it be decoded, to finite numbers? */
+static int update_check(const struct fed_hub *hub, const struct fed_update *update)
 {
+    uint8_t key[32];
+    uint32_t n = fed_hub_params(hub);
     float *values = malloc(n * sizeof(float));
     if (values == NULL)
         return -ENOMEM;
-    fed_floats_from_wire(values, wire, n);
-    int r = fed_all_finite(values, n) ? 0 : -EDOM;
+    fed_encoding_key(key, hub->federation, update->epoch, update->round, update->edge);
+    int r = fed_decode(update->encoding, update->data, update->bytes, n, key, values);
     free(values);
     return r;
 }
@@ -56,18 +58,20 @@ static int finite_check(const uint8_t *wire, uint32_t n)
 static int store(struct fed_hub *hub, uint32_t at, const struct fed_chunk *chunk)
 {
     struct fed_slot *slot = &hub->slots[at];
-    struct fed_update update = {.epoch = hub->record.open_epoch, .round = hub->record.last_round};
-    int r = fed_assembler_join(slot->assembler, &update.values);
+    struct fed_update update = {.epoch = hub->record.open_epoch,
+                                .round = hub->record.last_round,
+                                .encoding = hub->cfg.encoding,
+                                .bytes = fed_assembler_total(slot->assembler)};
+    atl_copy(update.edge, sizeof(update.edge), fed_roster_name(hub->roster, at));
+    int r = fed_assembler_join(slot->assembler, &update.data);
     if (r == 0)
-        r = finite_check(update.values, fed_hub_params(hub));
+        r = update_check(hub, &update);
     if (r == -EBADMSG || r == -EDOM)
         return refuse_slot(hub, at, chunk, r);
     if (r < 0)
         return r;
 
     struct atl_error err;
-    update.value_bytes = hub->record.value_bytes;
-    atl_copy(update.edge, sizeof(update.edge), fed_roster_name(hub->roster, at));
     memcpy(update.base_hash, hub->record.model_hash, sizeof(update.base_hash));
     memcpy(update.whole, chunk->whole, sizeof(update.whole));
     r = fed_update_save(hub->cfg.state_dir, &update, &err);
@@ -89,17 +93,17 @@ static int add_piece(struct fed_hub *hub, uint32_t at, uint64_t seq, const struc
 {
     struct fed_slot *slot = &hub->slots[at];
     if (slot->state == FED_SLOT_EMPTY) {
-        int r = fed_assembler_create(&slot->assembler, chunk->params, chunk->whole);
+        int r = fed_assembler_create(&slot->assembler, chunk->total, chunk->whole);
         if (r < 0)
             return r;
         slot->state = FED_SLOT_PARTIAL;
     }
     if (memcmp(fed_assembler_whole(slot->assembler), chunk->whole, FED_HASH_BYTES) != 0)
         return -EALREADY; /* one update for one round; the first one stays */
-    int r = fed_assembler_add(slot->assembler, seq, chunk->values, chunk->value_bytes);
+    int r = fed_assembler_add(slot->assembler, seq, chunk->data, chunk->bytes);
     if (r == -EINVAL)
         return r;
-    if (fed_assembler_have(slot->assembler) == fed_chunk_mask(chunk->params))
+    if (fed_assembler_have(slot->assembler) == fed_chunk_mask(fed_assembler_total(slot->assembler)))
         return store(hub, at, chunk);
     if (r == -EALREADY) /* the edge sends again: tell it what is here already */
         acknowledge(hub, at, chunk, FED_VERDICT_PARTIAL);
@@ -137,7 +141,8 @@ static int take_update(struct fed_hub *hub, const char *topic, const uint8_t *pa
     r = fed_chunk_decode(&chunk, env.body, env.body_bytes);
     if (r < 0)
         return r;
-    if (chunk.params != fed_hub_params(hub) ||
+    if (chunk.total == 0 ||
+        chunk.total > fed_encoding_bytes(hub->cfg.encoding, fed_hub_params(hub)) ||
         memcmp(chunk.base_hash, hub->record.model_hash, FED_HASH_BYTES) != 0)
         return -EINVAL;
 
@@ -147,6 +152,8 @@ static int take_update(struct fed_hub *hub, const char *topic, const uint8_t *pa
     hub->info.bytes += bytes;
     if (state == FED_SLOT_STORED || state == FED_SLOT_REFUSED)
         return answer_again(hub, at, &chunk);
+    if (fed_hub_in_quarantine(hub, env.sender))
+        return refuse_slot(hub, at, &chunk, -EACCES);
     return add_piece(hub, at, env.seq, &chunk);
 }
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,8 @@ static void publish_plan(struct fed_hub *hub)
         .delta = cfg->delta,
         .quorum = cfg->quorum,
         .deadline_ns = hub->deadline_ns,
+        .encoding = cfg->encoding,
+        .proximal = cfg->proximal,
     };
     uint8_t body[FED_BODY_BYTES_MAX];
     atl_copy(plan.section, sizeof(plan.section), cfg->section);
@@ -78,6 +81,8 @@ static void open_round(struct fed_hub *hub, atl_ns wall_ns)
     hub->awaited = hub->cfg.expected != 0 ? hub->cfg.expected : hub->online;
     hub->info.bytes = 0;
     hub->info.update_norm = 0;
+    hub->info.spoiled = 0;
+    hub->info.canary_loss = NAN;
     hub->info.epsilon = fed_hub_epsilon(hub);
     publish_plan(hub);
     fed_hub_tell(hub, FED_ROUND_OPEN);
@@ -106,97 +111,90 @@ static void abandon(struct fed_hub *hub, atl_ns wall_ns)
         finish_round(hub, FED_ROUND_ABANDONED, wall_ns);
 }
 
-static void add_vote(struct fed_hub *hub, uint32_t at, struct fed_mean *mean, float *scratch)
+/** What a commit puts in place of the old, all its own. */
+struct successor {
+    uint8_t *values;
+    float *memory;
+    struct learn_model *model;
+};
+
+static void successor_finish(struct successor *next)
 {
-    struct fed_update update;
-    struct atl_error err;
-    uint8_t *buffer;
-    const char *edge = fed_roster_name(hub->roster, at);
-    int r = fed_update_load(hub->cfg.state_dir, edge, &update, &buffer, &err);
-    if (r < 0) {
-        fed_logf(hub->ops.log, hub->ops.ctx, "the update of %s is lost: %s", edge, err.text);
+    free(next->values);
+    free(next->memory);
+    learn_model_destroy(next->model);
+}
+
+/** Save the new model and make it the hub's; *next then holds the old one. */
+static void commit(struct fed_hub *hub, struct successor *next, atl_ns wall_ns)
+{
+    struct fed_hub_record record = hub->record;
+    record.open_epoch = 0;
+    record.commits++;
+    record.model_round = record.last_round;
+    record.memory = next->memory;
+    record.memory_floats = fed_optimiser_floats(hub->cfg.optimiser, fed_hub_params(hub));
+    if (hub->ops.judge != NULL)
+        record.canary_best = fmin(record.canary_best, hub->info.canary_loss);
+    learn_model_hash(next->model, record.model_hash);
+    struct successor old = {hub->values, hub->memory, hub->model};
+    record.values = hub->values = next->values;
+    hub->memory = next->memory;
+    hub->model = next->model;
+    if (adopt(hub, &record, wall_ns)) {
+        *next = old;
+        finish_round(hub, FED_ROUND_COMMITTED, wall_ns);
         return;
     }
-    if (update.value_bytes == hub->record.value_bytes) {
-        fed_floats_from_wire(scratch, update.values, fed_hub_params(hub));
-        r = fed_mean_add(mean, scratch, hub->cfg.norm_max);
-    }
-    if (r < 0)
-        fed_logf(hub->ops.log, hub->ops.ctx, "the update of %s is not finite: left out", edge);
-    free(buffer);
+    hub->values = old.values;
+    hub->memory = old.memory;
+    hub->model = old.model;
 }
 
-/** The next parameters from the votes on disk, in the order of the roster.
- *  @return 0, -EAGAIN (fewer than the quorum are readable), -ERANGE, -ENOMEM */
-static int aggregate(struct fed_hub *hub, float *out, double *ret_norm)
+static const char *why_not(int code)
 {
-    struct fed_mean *mean;
-    int r = fed_mean_create(&mean, fed_hub_params(hub));
-    if (r < 0)
-        return r;
-    for (uint32_t i = 0; i < fed_roster_count(hub->roster); i++)
-        if (hub->slots[i].state == FED_SLOT_STORED)
-            add_vote(hub, i, mean, out);
-    if (fed_mean_count(mean) < hub->cfg.quorum)
-        r = -EAGAIN;
-    else
-        r = fed_mean_apply(mean, learn_model_params(hub->model), hub->cfg.server_rate, out,
-                           ret_norm);
-    fed_mean_destroy(mean);
+    switch (code) {
+    case -ENOMEM:
+        return "out of memory";
+    case -EAGAIN:
+        return "too few updates are left, the model stays";
+    case -EDOM:
+        return "the canary refuses the new model, the old one stays";
+    default:
+        return "the updates do not add up to a finite model";
+    }
+}
+
+static int aggregate(struct fed_hub *hub, struct successor *next)
+{
+    uint32_t n = fed_hub_params(hub);
+    float *params = malloc(n * sizeof(float));
+    next->values = malloc(n * sizeof(float));
+    next->memory = malloc((2 * (size_t)n + 1) * sizeof(float));
+    int r = -ENOMEM;
+    if (params != NULL && next->values != NULL && next->memory != NULL)
+        r = fed_hub_aggregate(hub, next->memory, params);
+    if (r == 0)
+        r = learn_model_from_params(&next->model, learn_model_shape(hub->model), params, NULL);
+    if (r == 0)
+        fed_floats_to_wire(next->values, params, n);
+    free(params);
     return r;
-}
-
-/** Save the new model and make it the hub's. Takes `values` and `model`. */
-static void commit(struct fed_hub *hub, uint8_t *values, struct learn_model *model, atl_ns wall_ns)
-{
-    struct fed_hub_record next = hub->record;
-    next.open_epoch = 0;
-    next.commits++;
-    next.model_round = next.last_round;
-    next.values = values;
-    learn_model_hash(model, next.model_hash);
-    uint8_t *old_values = hub->values;
-    struct learn_model *old_model = hub->model;
-    hub->values = values;
-    hub->model = model;
-    if (!adopt(hub, &next, wall_ns)) {
-        hub->values = old_values;
-        hub->model = old_model;
-        old_values = values;
-        old_model = model;
-    } else {
-        finish_round(hub, FED_ROUND_COMMITTED, wall_ns);
-    }
-    free(old_values);
-    learn_model_destroy(old_model);
 }
 
 static void close_round(struct fed_hub *hub, atl_ns wall_ns)
 {
-    if (hub->votes < hub->cfg.quorum) {
-        abandon(hub, wall_ns);
-        return;
-    }
-    struct atl_error err = {"the updates do not add up to a finite model"};
-    struct learn_model *model = NULL;
-    uint32_t n = fed_hub_params(hub);
-    float *params = malloc(n * sizeof(float));
-    uint8_t *values = malloc(n * sizeof(float));
-    int r = params == NULL || values == NULL ? -ENOMEM : 0;
-    if (r == 0)
-        r = aggregate(hub, params, &hub->info.update_norm);
-    if (r == 0)
-        r = learn_model_from_params(&model, learn_model_shape(hub->model), params, &err);
+    struct successor next = {0};
+    int r = hub->votes < hub->cfg.quorum ? -ECANCELED : aggregate(hub, &next);
     if (r == 0) {
-        fed_floats_to_wire(values, params, n);
-        commit(hub, values, model, wall_ns);
+        commit(hub, &next, wall_ns);
     } else {
-        fed_logf(hub->ops.log, hub->ops.ctx, "round %" PRIu64 ": %s", hub->record.last_round,
-                 r == -ENOMEM ? "out of memory" : err.text);
-        free(values);
+        if (r != -ECANCELED)
+            fed_logf(hub->ops.log, hub->ops.ctx, "round %" PRIu64 ": %s", hub->record.last_round,
+                     why_not(r));
         abandon(hub, wall_ns);
     }
-    free(params);
+    successor_finish(&next);
 }
 
 void fed_hub_step(struct fed_hub *hub, atl_ns wall_ns)

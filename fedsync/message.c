@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fedsync/message_priv.h"
 
+#include "fedsync/chunk_priv.h"
 #include "fedsync/codec_priv.h"
 #include "fedsync/envelope_priv.h"
 
@@ -24,7 +25,7 @@ int fed_params_check(uint32_t n, struct atl_error *err)
 size_t fed_plan_encode(const struct fed_plan *plan, uint8_t *out, size_t capacity)
 {
     struct fed_writer w = {.data = out, .capacity = capacity};
-    fed_put_map(&w, 12);
+    fed_put_map(&w, 14);
     fed_put_uint(&w, 1);
     fed_put_text(&w, plan->section);
     fed_put_uint(&w, 2);
@@ -49,6 +50,10 @@ size_t fed_plan_encode(const struct fed_plan *plan, uint8_t *out, size_t capacit
     fed_put_uint(&w, plan->quorum);
     fed_put_uint(&w, 12);
     fed_put_uint(&w, plan->deadline_ns);
+    fed_put_uint(&w, 13);
+    fed_put_uint(&w, plan->encoding);
+    fed_put_uint(&w, 14);
+    fed_put_double(&w, (double)plan->proximal);
     return w.used;
 }
 
@@ -58,7 +63,7 @@ int fed_plan_decode(struct fed_plan *ret_plan, const uint8_t *body, size_t bytes
     struct fed_reader r;
     char unit[FED_NAME_BYTES];
     fed_reader_init(&r, body, bytes);
-    fed_get_map(&r, 12);
+    fed_get_map(&r, 14);
     fed_get_key(&r, 1);
     fed_get_name(&r, plan.section);
     fed_get_key(&r, 2);
@@ -83,9 +88,14 @@ int fed_plan_decode(struct fed_plan *ret_plan, const uint8_t *body, size_t bytes
     plan.quorum = (uint32_t)fed_get_uint(&r, UINT32_MAX);
     fed_get_key(&r, 12);
     plan.deadline_ns = fed_get_uint(&r, UINT64_MAX);
+    fed_get_key(&r, 13);
+    plan.encoding = (enum fed_encoding)fed_get_uint(&r, FED_ROTATED4);
+    fed_get_key(&r, 14);
+    double proximal = fed_get_double(&r);
+    plan.proximal = (float)proximal;
     plan.learning_rate = (float)learning_rate;
     /* A rate that float32 cannot hold was not written by our encoder. */
-    if ((double)plan.learning_rate != learning_rate ||
+    if ((double)plan.learning_rate != learning_rate || (double)plan.proximal != proximal ||
         !atl_copy(plan.unit, sizeof(plan.unit), unit) || fed_reader_finish(&r) < 0)
         return -EPROTO;
     *ret_plan = plan;
@@ -140,9 +150,9 @@ size_t fed_chunk_encode(const struct fed_chunk *chunk, uint8_t *out, size_t capa
     fed_put_uint(&w, 2);
     fed_put_bytes(&w, chunk->whole, sizeof(chunk->whole));
     fed_put_uint(&w, 3);
-    fed_put_uint(&w, chunk->params);
+    fed_put_uint(&w, chunk->total);
     fed_put_uint(&w, 4);
-    fed_put_floats(&w, chunk->values, chunk->value_bytes);
+    fed_put_bytes(&w, chunk->data, chunk->bytes);
     return w.used;
 }
 
@@ -157,9 +167,9 @@ int fed_chunk_decode(struct fed_chunk *ret_chunk, const uint8_t *body, size_t by
     fed_get_key(&r, 2);
     fed_get_fixed(&r, chunk.whole, sizeof(chunk.whole));
     fed_get_key(&r, 3);
-    chunk.params = (uint32_t)fed_get_uint(&r, FED_PARAMS_MAX);
+    chunk.total = (uint32_t)fed_get_uint(&r, FED_UPDATE_BYTES_MAX);
     fed_get_key(&r, 4);
-    chunk.values = fed_get_floats(&r, FED_CHUNK_BYTES, &chunk.value_bytes);
+    chunk.data = fed_get_bytes(&r, FED_CHUNK_BYTES, &chunk.bytes);
     int code = fed_reader_finish(&r);
     if (code == 0)
         *ret_chunk = chunk;

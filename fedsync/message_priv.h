@@ -35,9 +35,9 @@ int fed_model_decode(struct fed_model *ret_model, const uint8_t *body, size_t by
 struct fed_chunk {
     uint8_t base_hash[32]; /* of the model that the update moves */
     uint8_t whole[32];     /* BLAKE2b-256 of all pieces together */
-    uint32_t params;       /* of the whole */
-    const uint8_t *values; /* float32, wire order */
-    size_t value_bytes;
+    uint32_t total;        /* bytes of all pieces */
+    const uint8_t *data;
+    size_t bytes;
 };
 size_t fed_chunk_encode(const struct fed_chunk *chunk, uint8_t *out, size_t capacity);
 int fed_chunk_decode(struct fed_chunk *ret_chunk, const uint8_t *body, size_t bytes);

@@ -9,6 +9,8 @@
 /* The one privacy unit that training on an edge protects: a row, that is one flow. */
 #define UNIT "flow"
 
+#define PROXIMAL_MAX 1000
+
 struct range {
     const char *name;
     double value, min, max;
@@ -60,6 +62,12 @@ int fed_plan_check(const struct fed_plan *plan, struct atl_error *err)
                              plan->unit);
     if (plan->epoch == 0 || plan->round == 0 || plan->deadline_ns == 0)
         return atl_error_set(err, -EINVAL, "epoch, round and deadline must not be 0");
+    if ((unsigned)plan->encoding > FED_ROTATED4)
+        return atl_error_set(err, -EINVAL, "encoding: unknown number %u", (unsigned)plan->encoding);
+    const struct range proximal = {"proximal", (double)plan->proximal, 0, PROXIMAL_MAX};
+    r = ranges_check(&proximal, 1, err);
+    if (r < 0)
+        return r;
     return training_check(plan->steps, plan->sample_rate, plan->clip, plan->noise_multiplier,
                           plan->learning_rate, plan->delta, plan->quorum, err);
 }
@@ -83,6 +91,10 @@ void fed_hub_config_default(struct fed_hub_config *cfg)
         .learning_rate = 1e-3F,
         .server_rate = 1,
         .norm_max = 10,
+        .trim = 0.2,
+        .momentum = 0.9F,
+        .canary_tolerance = 0.25,
+        .quarantine_after = 3,
     };
 }
 
@@ -98,6 +110,9 @@ int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err
         return r;
     if (cfg->state_dir == NULL || cfg->state_dir[0] == '\0')
         return atl_error_set(err, -EINVAL, "state_dir: expected a folder");
+    if ((unsigned)cfg->encoding > FED_ROTATED4 || (unsigned)cfg->rule > FED_RULE_CENTRED ||
+        (unsigned)cfg->optimiser > FED_ADAM)
+        return atl_error_set(err, -EINVAL, "encoding, rule or optimiser: unknown number");
     if (cfg->expected != 0 && cfg->expected < cfg->quorum)
         return atl_error_set(err, -EINVAL, "expected is %u, less than the quorum of %u",
                              cfg->expected, cfg->quorum);
@@ -107,6 +122,10 @@ int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err
         {"pause (s)", (double)cfg->pause_ns / 1e9, 0, 366 * 86400.0},
         {"server_rate", (double)cfg->server_rate, 1e-4, 10},
         {"norm_max", cfg->norm_max, 0, 1e9},
+        {"proximal", (double)cfg->proximal, 0, PROXIMAL_MAX},
+        {"trim", cfg->trim, 0, 0.5},
+        {"momentum", (double)cfg->momentum, 0, 0.999},
+        {"canary_tolerance", cfg->canary_tolerance, 0, 10},
     };
     return ranges_check(ranges, ATL_ARRAY_LEN(ranges), err);
 }

@@ -26,6 +26,7 @@ static const struct {
     {-EALREADY, "the same was received before"},
     {-ETIME, "its deadline has passed"},
     {-EDOM, "it holds a number that is not finite"},
+    {-EACCES, "its sender is in quarantine: it spoiled too many rounds"},
     {-EINVAL, "it does not fit"},
     {-EIO, "it could not be handled"},
 };

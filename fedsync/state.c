@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define RECORD_HEAD_BYTES_MAX 2048U /* of any record, tensor not counted */
-#define RECORD_BYTES_MAX      (FED_PARAMS_BYTES_MAX + RECORD_HEAD_BYTES_MAX)
+#define RECORD_BYTES_MAX      (3 * FED_PARAMS_BYTES_MAX + RECORD_HEAD_BYTES_MAX)
 
 static int path_of(char out[PATH_MAX], const char *dir, const char *name, struct atl_error *err)
 {
@@ -79,13 +79,14 @@ static void update_name(char out[NAME_MAX], const char *edge)
 static size_t update_encode(const struct fed_update *update, uint8_t *out, size_t capacity)
 {
     struct fed_writer w = {.data = out, .capacity = capacity};
-    fed_put_array(&w, 6);
+    fed_put_array(&w, 7);
     fed_put_uint(&w, update->epoch);
     fed_put_uint(&w, update->round);
     fed_put_text(&w, update->edge);
     fed_put_bytes(&w, update->base_hash, sizeof(update->base_hash));
     fed_put_bytes(&w, update->whole, sizeof(update->whole));
-    fed_put_floats(&w, update->values, update->value_bytes);
+    fed_put_uint(&w, update->encoding);
+    fed_put_bytes(&w, update->data, update->bytes);
     return w.used;
 }
 
@@ -93,20 +94,21 @@ static int update_decode(struct fed_update *update, const uint8_t *data, size_t 
 {
     struct fed_reader r;
     fed_reader_init(&r, data, bytes);
-    fed_get_array(&r, 6);
+    fed_get_array(&r, 7);
     update->epoch = fed_get_uint(&r, UINT64_MAX);
     update->round = fed_get_uint(&r, UINT64_MAX);
     fed_get_name(&r, update->edge);
     fed_get_fixed(&r, update->base_hash, sizeof(update->base_hash));
     fed_get_fixed(&r, update->whole, sizeof(update->whole));
-    update->values = fed_get_floats(&r, FED_PARAMS_BYTES_MAX, &update->value_bytes);
+    update->encoding = (enum fed_encoding)fed_get_uint(&r, FED_ROTATED4);
+    update->data = fed_get_bytes(&r, FED_UPDATE_BYTES_MAX, &update->bytes);
     return fed_reader_finish(&r);
 }
 
 int fed_update_save(const char *dir, const struct fed_update *update, struct atl_error *err)
 {
     char name[NAME_MAX];
-    size_t capacity = RECORD_HEAD_BYTES_MAX + update->value_bytes;
+    size_t capacity = RECORD_HEAD_BYTES_MAX + update->bytes;
     uint8_t *data = malloc(capacity);
     if (data == NULL)
         return atl_error_set(err, -ENOMEM, "cannot keep the update: out of memory");
@@ -146,10 +148,12 @@ void fed_update_remove(const char *dir, const char *edge)
 
 #define HUB_NAME "hub.cbor"
 
-static size_t hub_encode(const struct fed_hub_record *record, uint8_t *out, size_t capacity)
+/** @param memory  record->memory in wire order */
+static size_t hub_encode(const struct fed_hub_record *record, const uint8_t *memory, uint8_t *out,
+                         size_t capacity)
 {
     struct fed_writer w = {.data = out, .capacity = capacity};
-    fed_put_array(&w, 8);
+    fed_put_array(&w, 10);
     fed_put_uint(&w, record->epoch);
     fed_put_uint(&w, record->last_round);
     fed_put_uint(&w, record->open_epoch);
@@ -164,14 +168,27 @@ static size_t hub_encode(const struct fed_hub_record *record, uint8_t *out, size
     fed_put_uint(&w, record->model_round);
     fed_put_bytes(&w, record->model_hash, sizeof(record->model_hash));
     fed_put_floats(&w, record->values, record->value_bytes);
+    fed_put_double(&w, record->canary_best);
+    fed_put_floats(&w, memory, record->memory_floats * sizeof(float));
     return w.used;
+}
+
+static int take_memory(struct fed_hub_record *record, const uint8_t *wire, size_t bytes)
+{
+    record->memory_floats = (uint32_t)(bytes / sizeof(float));
+    record->memory = malloc(bytes + 1);
+    if (record->memory == NULL)
+        return -ENOMEM;
+    fed_floats_from_wire(record->memory, wire, record->memory_floats);
+    return 0;
 }
 
 static int hub_decode(struct fed_hub_record *record, const uint8_t *data, size_t bytes)
 {
+    size_t memory_bytes;
     struct fed_reader r;
     fed_reader_init(&r, data, bytes);
-    fed_get_array(&r, 8);
+    fed_get_array(&r, 10);
     record->epoch = fed_get_uint(&r, UINT64_MAX);
     record->last_round = fed_get_uint(&r, UINT64_MAX);
     record->open_epoch = fed_get_uint(&r, UINT64_MAX);
@@ -186,17 +203,26 @@ static int hub_decode(struct fed_hub_record *record, const uint8_t *data, size_t
     record->model_round = fed_get_uint(&r, UINT64_MAX);
     fed_get_fixed(&r, record->model_hash, sizeof(record->model_hash));
     record->values = fed_get_floats(&r, FED_PARAMS_BYTES_MAX, &record->value_bytes);
-    return fed_reader_finish(&r);
+    record->canary_best = fed_get_double(&r);
+    const uint8_t *memory = fed_get_floats(&r, 2 * FED_PARAMS_BYTES_MAX, &memory_bytes);
+    int code = fed_reader_finish(&r);
+    return code < 0 ? code : take_memory(record, memory, memory_bytes);
 }
 
 int fed_hub_record_save(const char *dir, const struct fed_hub_record *record, struct atl_error *err)
 {
-    size_t capacity = RECORD_HEAD_BYTES_MAX + record->value_bytes;
-    uint8_t *data = malloc(capacity);
-    if (data == NULL)
-        return atl_error_set(err, -ENOMEM, "cannot keep the hub's state: out of memory");
-    size_t bytes = hub_encode(record, data, capacity);
-    int r = fed_state_save(dir, HUB_NAME, data, bytes, err);
+    size_t memory_bytes = record->memory_floats * sizeof(float);
+    size_t capacity = RECORD_HEAD_BYTES_MAX + record->value_bytes + memory_bytes;
+    uint8_t *data = malloc(capacity), *memory = malloc(memory_bytes + 1);
+    int r = -ENOMEM;
+    if (data == NULL || memory == NULL) {
+        atl_error_set(err, r, "cannot keep the hub's state: out of memory");
+    } else {
+        fed_floats_to_wire(memory, record->memory, record->memory_floats);
+        size_t bytes = hub_encode(record, memory, data, capacity);
+        r = fed_state_save(dir, HUB_NAME, data, bytes, err);
+    }
+    free(memory);
     free(data);
     return r;
 }

@@ -22,11 +22,12 @@ struct fed_update {
     uint64_t epoch, round;
     char edge[FED_NAME_BYTES];
     uint8_t base_hash[FED_HASH_BYTES], whole[FED_HASH_BYTES];
-    const uint8_t *values; /* float32, wire order */
-    size_t value_bytes;
+    enum fed_encoding encoding;
+    const uint8_t *data; /* as fed_encode gave it */
+    size_t bytes;
 };
 int fed_update_save(const char *dir, const struct fed_update *update, struct atl_error *err);
-/** ret_update->values points into *ret_buffer, which the caller frees. */
+/** ret_update->data points into *ret_buffer, which the caller frees. */
 int fed_update_load(const char *dir, const char *edge, struct fed_update *ret_update,
                     uint8_t **ret_buffer, struct atl_error *err);
 void fed_update_remove(const char *dir, const char *edge);
@@ -52,6 +53,11 @@ struct fed_hub_record {
     uint8_t model_hash[FED_HASH_BYTES];
     const uint8_t *values; /* float32, wire order */
     size_t value_bytes;
+    double canary_best; /* least loss of a committed model; below 0 = not judged yet */
+    /* What the optimiser carries on. Saved in wire order; loaded into memory of its own, malloc'ed,
+     * the caller's. */
+    float *memory;
+    uint32_t memory_floats;
 };
 int fed_hub_record_save(const char *dir, const struct fed_hub_record *record,
                         struct atl_error *err);

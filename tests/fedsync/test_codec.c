@@ -208,11 +208,13 @@ static const struct fed_plan plan = {
     .delta = 1e-5,
     .quorum = 2,
     .deadline_ns = 1795219200000000000ULL,
+    .encoding = FED_ROTATED4,
+    .proximal = 0.01F,
 };
 static const struct fed_model model = {
     .section = "flow", .schema = {7}, .hash = {8}, .values = tensor, .value_bytes = 8};
 static const struct fed_chunk chunk = {
-    .base_hash = {1}, .whole = {2}, .params = 2, .values = tensor, .value_bytes = 8};
+    .base_hash = {1}, .whole = {2}, .total = 8, .data = tensor, .bytes = 8};
 static const struct fed_ack ack = {
     .edge = "edge-1", .whole = {3}, .verdict = FED_VERDICT_STORED, .have = 1};
 
@@ -249,8 +251,8 @@ static void messages_come_back(void **state)
     assert_memory_equal(back.model.values, tensor, 8);
     assert_int_equal(fed_chunk_decode(&back.chunk, out, fed_chunk_encode(&chunk, out, 512)), 0);
     assert_memory_equal(back.chunk.whole, chunk.whole, 32);
-    assert_int_equal(back.chunk.params, 2);
-    assert_memory_equal(back.chunk.values, tensor, 8);
+    assert_int_equal(back.chunk.total, 8);
+    assert_memory_equal(back.chunk.data, tensor, 8);
     assert_int_equal(fed_ack_decode(&back.ack, out, fed_ack_encode(&ack, out, sizeof(out))), 0);
     assert_memory_equal(&back.ack, &ack, sizeof(ack));
     float values[2];

@@ -64,13 +64,13 @@ static void forge_update(struct world *world, const struct forgery *f)
     for (uint32_t i = 0; i < f->params; i++)
         values[i] = f->value;
     fed_floats_to_wire(wire, values, f->params);
-    struct fed_chunk chunk = {.params = f->params};
+    struct fed_chunk chunk = {.total = (uint32_t)bytes};
     learn_model_hash(world->base, chunk.base_hash);
     chunk.base_hash[0] ^= f->wrong_base;
     fed_hash(chunk.whole, wire, bytes);
-    for (uint32_t i = 0; i < fed_chunk_count(f->params); i++) {
-        chunk.values = wire + i * FED_CHUNK_BYTES;
-        chunk.value_bytes = fed_chunk_bytes(f->params, i);
+    for (uint32_t i = 0; i < fed_chunk_count((uint32_t)bytes); i++) {
+        chunk.data = wire + i * FED_CHUNK_BYTES;
+        chunk.bytes = fed_chunk_bytes((uint32_t)bytes, i);
         const struct fed_envelope env = {
             .type = f->type,
             .epoch = f->epoch,
@@ -109,13 +109,13 @@ static void forged_updates_have_no_vote(void **state)
         {{edge, "up/edge-1", FED_TYPE_UPDATE, 2, 1, n, false, -1}, -ESTALE},
         {{edge, "up/edge-1", FED_TYPE_UPDATE, 1, 2, n, false, -1}, -ESTALE},
         {{edge, "up/edge-1", FED_TYPE_UPDATE, 1, 1, n, true, -1}, -EINVAL},
-        {{edge, "up/edge-1", FED_TYPE_UPDATE, 1, 1, n - 1, false, -1}, -EINVAL},
+        {{edge, "up/edge-1", FED_TYPE_UPDATE, 1, 1, n + 1, false, -1}, -EINVAL},
     };
     for (size_t i = 0; i < ATL_ARRAY_LEN(cases); i++) {
         uint64_t before = fed_refused(&world->hub->refusals, cases[i].code);
         forge_update(world, &cases[i].forgery);
         assert_int_equal(fed_refused(&world->hub->refusals, cases[i].code),
-                         before + fed_chunk_count(cases[i].forgery.params));
+                         before + fed_chunk_count(4 * cases[i].forgery.params));
     }
     assert_int_equal(world->acks, 0);
     assert_int_equal(world->hub->votes, 0);

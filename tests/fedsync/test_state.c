@@ -32,6 +32,7 @@ static int unmake(void **state)
 static void a_hub_record_comes_back(void **state)
 {
     (void)state;
+    float memory[3] = {0.5F, -1e-30F, 7};
     struct fed_hub_record record = {.epoch = 3,
                                     .last_round = 9,
                                     .open_epoch = 3,
@@ -39,7 +40,10 @@ static void a_hub_record_comes_back(void **state)
                                     .model_round = 8,
                                     .model_hash = {1},
                                     .values = values,
-                                    .value_bytes = sizeof(values)};
+                                    .value_bytes = sizeof(values),
+                                    .canary_best = 0.25,
+                                    .memory = memory,
+                                    .memory_floats = 3};
     struct fed_hub_record back = {0};
     uint8_t *buffer;
     fed_spent_add(&record, 0.02, 1.1, 100);
@@ -48,7 +52,10 @@ static void a_hub_record_comes_back(void **state)
     assert_int_equal(fed_hub_record_save(dir, &record, NULL), 0);
     assert_int_equal(fed_hub_record_load(dir, &back, &buffer, NULL), 0);
     assert_memory_equal(back.values, values, sizeof(values));
+    assert_memory_equal(back.memory, memory, sizeof(memory));
+    free(back.memory);
     back.values = values;
+    back.memory = memory;
     assert_memory_equal(&back, &record, sizeof(record));
     free(buffer);
 }
@@ -61,8 +68,9 @@ static void an_update_comes_back_whole_or_not_at_all(void **state)
                                       .edge = "edge-1",
                                       .base_hash = {3},
                                       .whole = {4},
-                                      .values = values,
-                                      .value_bytes = sizeof(values)};
+                                      .encoding = FED_INT8,
+                                      .data = values,
+                                      .bytes = sizeof(values)};
     struct fed_update back;
     struct atl_error err;
     uint8_t *buffer, *file;
@@ -71,8 +79,9 @@ static void an_update_comes_back_whole_or_not_at_all(void **state)
     assert_int_equal(fed_update_save(dir, &update, NULL), 0);
     assert_int_equal(fed_update_load(dir, "edge-1", &back, &buffer, NULL), 0);
     assert_string_equal(back.edge, "edge-1");
-    assert_true(back.epoch == 1 && back.round == 2 && back.value_bytes == sizeof(values));
-    assert_memory_equal(back.values, values, sizeof(values));
+    assert_true(back.epoch == 1 && back.round == 2 && back.bytes == sizeof(values) &&
+                back.encoding == FED_INT8);
+    assert_memory_equal(back.data, values, sizeof(values));
     free(buffer);
 
     fixture_path(path, dir, "update-edge-1.cbor");

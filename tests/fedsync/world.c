@@ -167,7 +167,10 @@ static int edge_promote(void *ctx, uint64_t round, const float *params, uint32_t
 
 float world_delta(uint32_t at, uint64_t round, uint32_t i)
 {
-    return (float)((int32_t)((i * 7 + at * 131 + (uint32_t)round * 17) % 512) - 256) / 65536.0F;
+    /* well mixed, so that nothing squeezes it */
+    uint32_t x = (i * 7 + at * 131 + (uint32_t)round * 17) * 2654435761U;
+    x = (x ^ x >> 15) * 2246822519U;
+    return (float)((int32_t)((x ^ x >> 13) & 0xffffff) - 0x800000) / 1073741824.0F;
 }
 
 void world_answer(struct world *world, uint32_t at)
@@ -249,7 +252,7 @@ void world_hub_start(struct world *world)
     sub_path(state, world, "state", "hub");
     world->hub_cfg.state_dir = state;
     const struct fed_hub_ops ops = {
-        .send = from_hub, .log = hub_log, .round = hub_round, .ctx = world};
+        .send = from_hub, .log = hub_log, .round = hub_round, .judge = world->judge, .ctx = world};
     if (fed_hub_create(&world->hub, &world->hub_cfg, world->base, &world->hub_identity,
                        world->roster, &ops, &err) < 0)
         fail_msg("%s", err.text);

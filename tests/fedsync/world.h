@@ -58,7 +58,8 @@ struct world {
     struct atl_rng rng;
     uint32_t drop_percent, repeat_percent; /* and any order when either is set */
     bool drop_acks;
-    uint32_t acks; /* delivered or not */
+    double (*judge)(void *ctx, const float *params, uint32_t n); /* ctx: the world */
+    uint32_t acks;                                               /* delivered or not */
 
     struct fed_round_info infos[WORLD_INFOS];
     uint32_t n_infos;
