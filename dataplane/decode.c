@@ -88,14 +88,41 @@ __attribute__((noinline)) enum dp_reason dp_decode_any(struct dp_decoder *decode
 
 /* --- the straight road --- */
 
+/*
+ * An address as two words in registers: one that is put together in memory from smaller parts and
+ * then read as a whole makes the processor wait for the parts.
+ */
+struct words {
+    uint64_t high, low; /* as they lie */
+};
+
+static inline struct words words_of(const uint8_t *address)
+{
+    return (struct words){dp_key_word(address), dp_key_word(address + 8)};
+}
+
+/** ::ffff:a.b.c.d */
+static inline struct words words_of_v4(const uint8_t *address)
+{
+    uint32_t last;
+    memcpy(&last, address, sizeof(last));
+    return (struct words){0, dp_key_mapped(last)};
+}
+
+static inline void put_words(struct dp_addr *addr, struct words w)
+{
+    memcpy(addr->bytes, &w.high, sizeof(w.high));
+    memcpy(addr->bytes + 8, &w.low, sizeof(w.low));
+}
+
 /* The endpoints in canonical order, without a branch on traffic. */
-static inline void set_ends(struct dp_packet *p, const struct dp_addr *src,
-                            const struct dp_addr *dst, const uint8_t *ports)
+static inline void set_ends(struct dp_packet *p, struct words src, struct words dst,
+                            const uint8_t *ports)
 {
     uint16_t sport = dp_be16(ports), dport = dp_be16(ports + 2);
-    unsigned from = dp_key_swaps(src, dst, sport, dport);
-    p->key.addr[from] = *src;
-    p->key.addr[from ^ 1] = *dst;
+    unsigned from = dp_words_swap(src.high, src.low, dst.high, dst.low, sport, dport);
+    put_words(&p->key.addr[from], src);
+    put_words(&p->key.addr[from ^ 1], dst);
     p->key.port[from] = sport;
     p->key.port[from ^ 1] = dport;
     p->from = (uint8_t)from;
@@ -129,9 +156,9 @@ static inline bool plain_tcp(struct dp_packet *p, struct dp_cursor *c, const uin
     return true;
 }
 
-static inline bool plain_transport(struct dp_packet *p, struct dp_cursor *c, uint8_t proto,
-                                   uint32_t rest, const struct dp_addr *src,
-                                   const struct dp_addr *dst)
+static inline __attribute__((always_inline)) bool
+plain_transport(struct dp_packet *p, struct dp_cursor *c, uint8_t proto, uint32_t rest,
+                struct words src, struct words dst)
 {
     const uint8_t *h;
     if (!dp_take(c, 8, &h))
@@ -155,10 +182,9 @@ static inline bool plain_ipv4(struct dp_packet *p, struct dp_cursor *c)
     uint32_t total = dp_be16(h + 2);
     if (total < 28)
         return false;
-    struct dp_addr src = dp_addr_mapped(h + 12), dst = dp_addr_mapped(h + 16);
     p->bytes = total;
     p->ttl = h[8];
-    return plain_transport(p, c, h[9], total - 20, &src, &dst);
+    return plain_transport(p, c, h[9], total - 20, words_of_v4(h + 12), words_of_v4(h + 16));
 }
 
 static inline bool plain_ipv6(struct dp_packet *p, struct dp_cursor *c)
@@ -167,12 +193,9 @@ static inline bool plain_ipv6(struct dp_packet *p, struct dp_cursor *c)
     if (!dp_take(c, 40, &h) || h[0] >> 4 != 6)
         return false;
     uint32_t rest = dp_be16(h + 4);
-    struct dp_addr src, dst;
-    memcpy(src.bytes, h + 8, 16);
-    memcpy(dst.bytes, h + 24, 16);
     p->bytes = rest + 40;
     p->ttl = h[7];
-    return plain_transport(p, c, h[6], rest, &src, &dst);
+    return plain_transport(p, c, h[6], rest, words_of(h + 8), words_of(h + 24));
 }
 
 /* @return false when the frame needs the loop; *p is scratch then and nothing was counted */

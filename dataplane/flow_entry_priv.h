@@ -19,13 +19,30 @@
 /** Which timeout an entry waits for. TCP moves from HALF_OPEN to IDLE (established) to CLOSED. */
 enum dp_timer { DP_TIMER_IDLE, DP_TIMER_UDP, DP_TIMER_HALF_OPEN, DP_TIMER_CLOSED, DP_TIMERS };
 
-/** Of one direction; by endpoint of the key. Moments are the low 48 bits of a wall time. */
+/*
+ * A processor that reads a word of which it has just written a part waits until the write is done,
+ * tens of cycles. So what each packet changes is either a field with a size of its own or is
+ * written together with all its word.
+ */
+
+/** Packets in the upper 24 bits, bytes in the lower 40. */
+typedef uint64_t dp_volume;
+
+/** The low 48 bits of a time. */
+struct dp_moment {
+    uint16_t high;
+    uint32_t low;
+} __attribute__((packed, aligned(2)));
+
+/** Of one direction; by endpoint of the key. */
 struct dp_hot_dir {
-    uint64_t bytes : 40, packets : 24;
+    dp_volume volume;
     uint32_t overhead_bytes; /* bytes − payload bytes */
     uint32_t header_bytes;
-    uint64_t last : 48, psh : 16;
-    uint64_t first : 48, ack : 16;
+    uint16_t psh;
+    struct dp_moment last;
+    uint16_t ack;
+    struct dp_moment first;
     uint64_t size_sq : 56, ttl_min : 8; /* 2^24 packets of 64 KB fill 56 bits; then it saturates */
     uint64_t iat_sq_us2;
     uint32_t iat_min_us, iat_max_us;
@@ -47,8 +64,7 @@ struct dp_entry {
     uint64_t iat_sq_us2; /* both directions as one sequence */
     uint32_t iat_min_us, iat_max_us;
     atl_ns born_ns;                    /* clock at the first packet of this record */
-    uint64_t touched : 48,             /* clock at the last packet, counted from born_ns */
-        seen : 2,                      /* packets of this record: 0, 1, more */
+    uint16_t seen : 2,                 /* packets of this record: 0, 1, more */
         timer : 2,                     /* enum dp_timer */
         initiator : 1,                 /* endpoint of the key */
         fins : 2,                      /* bit n: endpoint n sent FIN */
@@ -57,6 +73,7 @@ struct dp_entry {
         used : 1, v6 : 1,              /* v6: the upper address bytes are in the cold part */
         probation : 1,                 /* first in line for eviction */
         detail : 1;                    /* owns a slot of the detail pool */
+    struct dp_moment touched;          /* clock at the last packet, counted from born_ns */
     atl_ns last_ns;                    /* wall time of the last packet */
     struct dp_hot_dir dirs[2];
 };
@@ -110,9 +127,34 @@ static inline uint32_t dp_size_unpack(uint16_t packed)
 
 #define DP_MOMENT_MASK ((UINT64_C(1) << 48) - 1)
 
+static inline struct dp_moment dp_moment_of(uint64_t ns)
+{
+    return (struct dp_moment){.high = (uint16_t)(ns >> 32), .low = (uint32_t)ns};
+}
+
+static inline uint64_t dp_moment_ns(const struct dp_moment *m)
+{
+    return (uint64_t)m->high << 32 | m->low;
+}
+
+static inline dp_volume dp_volume_of(uint32_t packets, uint64_t bytes)
+{
+    return (uint64_t)packets << 40 | bytes;
+}
+
+static inline uint32_t dp_dir_packets(const struct dp_hot_dir *d)
+{
+    return (uint32_t)(d->volume >> 40);
+}
+
+static inline uint64_t dp_dir_bytes(const struct dp_hot_dir *d)
+{
+    return d->volume & ((UINT64_C(1) << 40) - 1);
+}
+
 static inline atl_ns dp_entry_touched_ns(const struct dp_entry *e)
 {
-    return e->born_ns + e->touched;
+    return e->born_ns + dp_moment_ns(&e->touched);
 }
 
 #endif

@@ -63,18 +63,33 @@ static inline struct dp_addr dp_addr_mapped(const uint8_t *v4)
     return addr;
 }
 
+/** The lower word of ::ffff:a.b.c.d, as it lies, from a.b.c.d as it lies. */
+static inline uint64_t dp_key_mapped(uint32_t last)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (uint64_t)last << 32 | 0xffff0000U;
+#else
+    return 0xffffULL << 32 | last;
+#endif
+}
+
 /**
  * @return 0 when the first endpoint is first in canonical order, else 1. Any order will do that
  * both directions agree on, so the words are compared as they lie, and without a branch on traffic.
  */
+static inline unsigned dp_words_swap(uint64_t a_high, uint64_t a_low, uint64_t b_high,
+                                     uint64_t b_low, uint16_t a_port, uint16_t b_port)
+{
+    unsigned same_high = a_high == b_high, same_low = a_low == b_low;
+    unsigned port_more = a_port > b_port, low_more = a_low > b_low, high_more = a_high > b_high;
+    return high_more | (same_high & (low_more | (same_low & port_more)));
+}
+
 static inline unsigned dp_key_swaps(const struct dp_addr *a, const struct dp_addr *b,
                                     uint16_t a_port, uint16_t b_port)
 {
-    uint64_t a0 = dp_key_word(a->bytes), b0 = dp_key_word(b->bytes);
-    uint64_t a1 = dp_key_word(a->bytes + 8), b1 = dp_key_word(b->bytes + 8);
-    unsigned same0 = a0 == b0, same1 = a1 == b1;
-    unsigned port_more = a_port > b_port, low_more = a1 > b1, high_more = a0 > b0;
-    return high_more | (same0 & (low_more | (same1 & port_more)));
+    return dp_words_swap(dp_key_word(a->bytes), dp_key_word(a->bytes + 8), dp_key_word(b->bytes),
+                         dp_key_word(b->bytes + 8), a_port, b_port);
 }
 
 /** Put the endpoints of *key in order. @return where the first endpoint went: 0 or 1 */

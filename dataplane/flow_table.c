@@ -90,14 +90,21 @@ static inline uint32_t word32(const void *at)
 
 static const uint8_t mapped_v4[12] = {[10] = 0xff, [11] = 0xff};
 
-static inline bool is_v4(const struct dp_addr *a)
-{
-    return dp_key_word(a->bytes) == 0 && word32(a->bytes + 8) == word32(mapped_v4 + 8);
-}
-
 static inline bool is_v6(const struct dp_key *key)
 {
-    return !is_v4(&key->addr[0]) || !is_v4(&key->addr[1]);
+    uint64_t high = dp_key_word(key->addr[0].bytes) | dp_key_word(key->addr[1].bytes);
+    uint32_t mapped = word32(mapped_v4 + 8);
+    return (high | (word32(key->addr[0].bytes + 8) ^ mapped) |
+            (word32(key->addr[1].bytes + 8) ^ mapped)) != 0;
+}
+
+static inline uint64_t tunnel_mask(void)
+{
+    const struct {
+        uint32_t tunnel_id;
+        uint8_t proto, tunnel, other[2];
+    } mask = {UINT32_MAX, UINT8_MAX, UINT8_MAX, {0, 0}};
+    return dp_key_word(&mask);
 }
 
 static inline bool high_equal(const struct dp_cold *cold, const struct dp_key *key)
@@ -106,17 +113,30 @@ static inline bool high_equal(const struct dp_cold *cold, const struct dp_key *k
            memcmp(cold->addr_high[1], key->addr[1].bytes, 12) == 0;
 }
 
+/* Ports and tags, and tunnel, lie in the entry as they lie in the key, so two words compare them.
+ */
+static_assert(offsetof(struct dp_entry, vlan) - offsetof(struct dp_entry, port) ==
+                  offsetof(struct dp_key, vlan) - offsetof(struct dp_key, port),
+              "port and vlan are one word");
+static_assert(offsetof(struct dp_entry, tunnel) - offsetof(struct dp_entry, tunnel_id) ==
+                  offsetof(struct dp_key, tunnel) - offsetof(struct dp_key, tunnel_id),
+              "tunnel_id, proto and tunnel are in one word");
+
 /* Every byte of the key, but those that IPv4 addresses have in common. */
 static inline bool is_of(const struct dp_table *t, const struct dp_entry *e,
                          const struct dp_key *key, bool v6)
 {
-    uint32_t differ = (e->addr_low[0] ^ word32(key->addr[0].bytes + 12)) |
-                      (e->addr_low[1] ^ word32(key->addr[1].bytes + 12)) |
-                      (word32(e->port) ^ word32(key->port)) |
-                      (word32(e->vlan) ^ word32(key->vlan)) | (e->tunnel_id ^ key->tunnel_id) |
-                      (uint32_t)(e->proto ^ key->proto) | (uint32_t)(e->tunnel ^ key->tunnel) |
-                      (uint32_t)(e->v6 ^ v6) | (uint32_t)(e->used ^ 1);
-    return differ == 0 && (!v6 || high_equal(dp_table_cold(t, e), key));
+    const unsigned char *mine = (const unsigned char *)e, *theirs = (const unsigned char *)key;
+    uint64_t ports = dp_key_word(mine + offsetof(struct dp_entry, port));
+    uint64_t tunnel = dp_key_word(mine + offsetof(struct dp_entry, tunnel_id));
+    uint32_t low = (e->addr_low[0] ^ word32(key->addr[0].bytes + 12)) |
+                   (e->addr_low[1] ^ word32(key->addr[1].bytes + 12));
+    uint64_t differ =
+        low | (ports ^ dp_key_word(theirs + offsetof(struct dp_key, port))) |
+        ((tunnel ^ dp_key_word(theirs + offsetof(struct dp_key, tunnel_id))) & tunnel_mask());
+    if ((differ | (uint64_t)(e->v6 ^ v6) | (uint64_t)(e->used ^ 1)) != 0)
+        return false;
+    return ATL_LIKELY(!v6) || high_equal(dp_table_cold(t, e), key);
 }
 
 static void set_key(struct dp_table *t, struct dp_entry *e, const struct dp_key *key)

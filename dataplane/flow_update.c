@@ -98,7 +98,7 @@ static inline void begin_dir(struct dp_table *t, struct dp_entry *e, const struc
                              atl_ns at)
 {
     struct dp_hot_dir *d = &e->dirs[p->from];
-    d->first = at & DP_MOMENT_MASK;
+    d->first = dp_moment_of(at);
     d->size_min = dp_size_pack(p->bytes);
     d->ttl_min = p->ttl;
     if (e->proto == DP_PROTO_TCP)
@@ -138,14 +138,14 @@ static inline void update_dir(struct dp_table *t, struct dp_entry *e, const stru
                               atl_ns at)
 {
     struct dp_hot_dir *d = &e->dirs[p->from];
-    if (d->packets == 0)
+    uint32_t packets = dp_dir_packets(d);
+    if (packets == 0)
         begin_dir(t, e, p, at);
     else
-        add_gap(to_us((at - d->last) & DP_MOMENT_MASK), d->packets == 1, &d->iat_min_us,
+        add_gap(to_us((at - dp_moment_ns(&d->last)) & DP_MOMENT_MASK), packets == 1, &d->iat_min_us,
                 &d->iat_max_us, &d->iat_sq_us2);
-    d->last = at & DP_MOMENT_MASK;
-    d->packets++;
-    d->bytes += p->bytes;
+    d->last = dp_moment_of(at);
+    d->volume += dp_volume_of(1, p->bytes);
     d->overhead_bytes += p->bytes - p->payload_bytes;
     d->payload_packets += p->payload_bytes != 0;
     d->header_bytes += p->header_bytes;
@@ -160,7 +160,7 @@ static inline void update_dir(struct dp_table *t, struct dp_entry *e, const stru
 static bool is_answered(const struct dp_table *t, const struct dp_entry *e)
 {
     unsigned asker = e->initiator, other = asker ^ 1;
-    if (e->dirs[asker].packets == 0 || e->dirs[other].packets == 0)
+    if (e->dirs[asker].volume == 0 || e->dirs[other].volume == 0)
         return false;
     return e->mid_stream || dp_table_cold(t, e)->tcp.rare[other].syn != 0 ||
            e->dirs[other].payload_packets != 0;
@@ -211,11 +211,12 @@ void dp_flow_update(struct dp_table *t, struct dp_entry *e, const struct dp_pack
         }
         us = to_us(at - e->last_ns);
         add_gap(us, e->seen == 1, &e->iat_min_us, &e->iat_max_us, &e->iat_sq_us2);
-        e->seen = 2;
+        if (e->seen == 1)
+            e->seen = 2;
     }
     e->last_ns = at;
     /* Less than the active timeout, a day at most: the worker looked before. */
-    e->touched = (p->clock_ns - e->born_ns) & DP_MOMENT_MASK;
+    e->touched = dp_moment_of(p->clock_ns - e->born_ns);
     update_dir(t, e, p, at);
     if (e->proto == DP_PROTO_TCP)
         update_tcp(t, e, p);
@@ -228,27 +229,27 @@ void dp_flow_update(struct dp_table *t, struct dp_entry *e, const struct dp_pack
 /* --- the record --- */
 
 /* The last time before the flow's last packet that has these low bits. */
-static atl_ns whole(const struct dp_entry *e, uint64_t moment)
+static atl_ns whole(const struct dp_entry *e, const struct dp_moment *moment)
 {
-    return e->last_ns - ((e->last_ns - moment) & DP_MOMENT_MASK);
+    return e->last_ns - ((e->last_ns - dp_moment_ns(moment)) & DP_MOMENT_MASK);
 }
 
 static struct dp_dir record_dir(const struct dp_table *t, const struct dp_entry *e, unsigned from)
 {
     const struct dp_hot_dir *d = &e->dirs[from];
-    if (d->packets == 0)
+    if (d->volume == 0)
         return (struct dp_dir){0};
     static const struct dp_cold_tcp none;
     const struct dp_cold_tcp *tcp = e->proto == DP_PROTO_TCP ? &dp_table_cold(t, e)->tcp : &none;
     const struct dp_rare_flags *rare = &tcp->rare[from];
     return (struct dp_dir){
-        .packets = d->packets,
-        .bytes = d->bytes,
-        .payload_bytes = d->bytes - d->overhead_bytes,
+        .packets = dp_dir_packets(d),
+        .bytes = dp_dir_bytes(d),
+        .payload_bytes = dp_dir_bytes(d) - d->overhead_bytes,
         .size_sq = d->size_sq,
         .iat_sq_us2 = d->iat_sq_us2,
-        .first_ns = whole(e, d->first),
-        .last_ns = whole(e, d->last),
+        .first_ns = whole(e, &d->first),
+        .last_ns = whole(e, &d->last),
         .iat_min_us = d->iat_min_us,
         .iat_max_us = d->iat_max_us,
         .size_min = dp_size_unpack(d->size_min),

@@ -31,7 +31,8 @@ static inline bool dp_flow_reopens(const struct dp_entry *e, const struct dp_pac
 static inline bool dp_flow_is_full(const struct dp_entry *e, const struct dp_packet *p)
 {
     const struct dp_hot_dir *d = &e->dirs[p->from];
-    return d->packets == (1U << 24) - 1 || d->bytes >> 39 != 0 || d->overhead_bytes >> 31 != 0 ||
+    return dp_dir_packets(d) == (1U << 24) - 1 || dp_dir_bytes(d) >> 39 != 0 ||
+           d->overhead_bytes >> 31 != 0 ||
            (e->seen != 0 && p->ts_ns > e->last_ns && (p->ts_ns - e->last_ns) >> 47 != 0);
 }
 

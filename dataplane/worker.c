@@ -102,6 +102,12 @@ static atl_ns deadline(const struct dp_worker *w, const struct dp_entry *e,
     return active < quiet ? active : quiet;
 }
 
+static inline bool is_due(const struct dp_worker *w, const struct dp_entry *e, atl_ns now_ns)
+{
+    return dp_entry_touched_ns(e) + w->timeouts[e->timer] <= now_ns ||
+           (e->seen != 0 && e->born_ns + w->timeout_active_ns <= now_ns);
+}
+
 /* @return true when the flow goes on in a next record */
 static bool end_flow(struct dp_worker *w, struct dp_entry *e, enum dp_end_reason reason)
 {
@@ -158,11 +164,13 @@ bool dp_worker_flush(struct dp_worker *w)
 static struct dp_entry *still_open(struct dp_worker *w, struct dp_entry *e,
                                    const struct dp_packet *p)
 {
-    enum dp_end_reason reason;
     /* Twice at most: an empty record has no active timeout. */
-    while (deadline(w, e, &reason) <= p->clock_ns)
+    while (ATL_UNLIKELY(is_due(w, e, p->clock_ns))) {
+        enum dp_end_reason reason;
+        deadline(w, e, &reason);
         if (!end_flow(w, e, reason))
             return NULL;
+    }
     if (dp_flow_reopens(e, p)) {
         remove_flow(w, e, DP_END_CLOSED);
         return NULL;

@@ -107,10 +107,10 @@ static void a_full_record_says_so(void **state)
     dp_flow_update(&t, e, &p);
     assert_false(dp_flow_is_full(e, &p));
 
-    e->dirs[0].packets = (1U << 24) - 2;
+    e->dirs[0].volume = dp_volume_of((1U << 24) - 2, dp_dir_bytes(&e->dirs[0]));
     assert_false(dp_flow_is_full(e, &p));
     dp_flow_update(&t, e, &p);
-    assert_int_equal(e->dirs[0].packets, (1U << 24) - 1);
+    assert_int_equal(dp_dir_packets(&e->dirs[0]), (1U << 24) - 1);
     assert_true(dp_flow_is_full(e, &p));
 
     dp_flow_restart(&t, e);
