@@ -2,6 +2,7 @@
 #include "app/app_priv.h"
 #include "app/version_priv.h"
 #include "dataplane/dataplane.h"
+#include "learner/learner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,7 @@ static int finish(int code)
 
 int main(int argc, char **argv)
 {
+    learn_start();
     if (atl_base_init() < 0) {
         fprintf(stderr, "atalaya: the system gives no random numbers\n");
         return EXIT_FAILED;

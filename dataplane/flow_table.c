@@ -90,12 +90,18 @@ static inline uint32_t word32(const void *at)
 
 static const uint8_t mapped_v4[12] = {[10] = 0xff, [11] = 0xff};
 
-static inline bool is_v6(const struct dp_key *key)
+/* The bits in which the upper bytes are not those of mapped IPv4 addresses; 0: IPv4. */
+static inline uint64_t not_v4(const struct dp_key *key)
 {
     uint64_t high = dp_key_word(key->addr[0].bytes) | dp_key_word(key->addr[1].bytes);
     uint32_t mapped = word32(mapped_v4 + 8);
-    return (high | (word32(key->addr[0].bytes + 8) ^ mapped) |
-            (word32(key->addr[1].bytes + 8) ^ mapped)) != 0;
+    return high | (word32(key->addr[0].bytes + 8) ^ mapped) |
+           (word32(key->addr[1].bytes + 8) ^ mapped);
+}
+
+static inline bool is_v6(const struct dp_key *key)
+{
+    return not_v4(key) != 0;
 }
 
 static inline uint64_t tunnel_mask(void)
@@ -124,7 +130,7 @@ static_assert(offsetof(struct dp_entry, tunnel) - offsetof(struct dp_entry, tunn
 
 /* Every byte of the key, but those that IPv4 addresses have in common. */
 static inline bool is_of(const struct dp_table *t, const struct dp_entry *e,
-                         const struct dp_key *key, bool v6)
+                         const struct dp_key *key)
 {
     const unsigned char *mine = (const unsigned char *)e, *theirs = (const unsigned char *)key;
     uint64_t ports = dp_key_word(mine + offsetof(struct dp_entry, port));
@@ -134,9 +140,12 @@ static inline bool is_of(const struct dp_table *t, const struct dp_entry *e,
     uint64_t differ =
         low | (ports ^ dp_key_word(theirs + offsetof(struct dp_key, port))) |
         ((tunnel ^ dp_key_word(theirs + offsetof(struct dp_key, tunnel_id))) & tunnel_mask());
-    if ((differ | (uint64_t)(e->v6 ^ v6) | (uint64_t)(e->used ^ 1)) != 0)
+    if (differ != 0 || !e->used)
         return false;
-    return ATL_LIKELY(!v6) || high_equal(dp_table_cold(t, e), key);
+    uint64_t upper = not_v4(key);
+    if (ATL_LIKELY(upper == 0))
+        return !e->v6;
+    return e->v6 && high_equal(dp_table_cold(t, e), key);
 }
 
 static void set_key(struct dp_table *t, struct dp_entry *e, const struct dp_key *key)
@@ -195,12 +204,12 @@ static inline uint16_t tag_of(uint64_t hash)
     return tag != 0 ? tag : 1;
 }
 
-static inline struct dp_entry *pick(const struct dp_table *t, const struct dp_bucket *b,
-                                    unsigned ways, const struct dp_key *key, bool v6)
+static struct dp_entry *pick(const struct dp_table *t, const struct dp_bucket *b, unsigned ways,
+                             const struct dp_key *key)
 {
     for (; ways != 0; ways &= ways - 1) {
         struct dp_entry *e = &t->entries[b->ref[__builtin_ctz(ways)]];
-        if (ATL_LIKELY(is_of(t, e, key, v6)))
+        if (is_of(t, e, key))
             return e;
     }
     return NULL;
@@ -209,12 +218,11 @@ static inline struct dp_entry *pick(const struct dp_table *t, const struct dp_bu
 struct dp_entry *dp_table_find(const struct dp_table *t, const struct dp_key *key, uint64_t hash)
 {
     const struct dp_bucket *b = &t->buckets[first_bucket(t, hash)];
-    bool v6 = is_v6(key);
-    struct dp_entry *e = pick(t, b, dp_match_one(b, tag_of(hash)), key, v6);
+    struct dp_entry *e = pick(t, b, dp_match_one(b, tag_of(hash)), key);
     if (e != NULL)
         return e;
     b = &t->buckets[second_bucket(t, hash)];
-    return pick(t, b, dp_match_one(b, tag_of(hash)), key, v6);
+    return pick(t, b, dp_match_one(b, tag_of(hash)), key);
 }
 
 /*
@@ -416,19 +424,32 @@ void dp_table_stage_match(const struct dp_table *t, const struct dp_packet *pack
     }
 }
 
+/* Kept apart, so that what nearly all packets need has the registers for itself. */
+static __attribute__((noinline)) struct dp_entry *find_other(const struct dp_table *t,
+                                                             const struct dp_packet *p,
+                                                             const struct dp_bucket *b,
+                                                             unsigned ways, bool changed)
+{
+    struct dp_entry *e = pick(t, b, ways, &p->key);
+    if (e != NULL)
+        return e;
+    /* Nothing changed, and no tag was found in either bucket: then the flow is not there. */
+    return ways == 0 && !changed ? NULL : dp_table_find(t, &p->key, p->hash);
+}
+
 struct dp_entry *dp_table_stage_find(const struct dp_table *t, const struct dp_packet *p,
                                      const struct dp_lookup *l, uint32_t i)
 {
     const struct dp_bucket *b = &t->buckets[l->bucket[i]];
-    /* A candidate that was removed meanwhile does not compare equal; one that was reused does only
-     * if it is this very flow. */
-    struct dp_entry *e = pick(t, b, l->ways[i], &p->key, is_v6(&p->key));
-    if (e != NULL)
-        return e;
-    /* Nothing changed, and no tag was found in either bucket: then the flow is not there. */
-    if (l->ways[i] == 0 && l->changes == t->changes)
-        return NULL;
-    return dp_table_find(t, &p->key, p->hash);
+    unsigned ways = l->ways[i];
+    if (ATL_LIKELY(ways != 0)) {
+        /* A candidate that was removed meanwhile does not compare equal; one that was reused does
+         * only if it is this very flow. */
+        struct dp_entry *e = &t->entries[b->ref[__builtin_ctz(ways)]];
+        if (ATL_LIKELY(is_of(t, e, &p->key)))
+            return e;
+    }
+    return find_other(t, p, b, ways, l->changes != t->changes);
 }
 
 /* --- details --- */

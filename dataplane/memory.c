@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/memory_priv.h"
 
-#include <string.h>
 #include <sys/mman.h>
+
+enum { PAGE_BYTES = 4096 }; /* the smallest there are */
 
 void *dp_memory_map(size_t bytes)
 {
@@ -11,7 +12,9 @@ void *dp_memory_map(size_t bytes)
         return NULL;
     /* Only a hint: without huge pages the tables work, with more TLB misses. */
     madvise(memory, bytes, MADV_HUGEPAGE);
-    memset(memory, 0, bytes);
+    /* It is zero already; what has been touched once is there to stay. */
+    for (size_t at = 0; at < bytes; at += PAGE_BYTES)
+        ((volatile char *)memory)[at] = 0;
     return memory;
 }
 

@@ -3,9 +3,23 @@
 
 #include <cblas.h>
 
+#include "learner/learner.h"
+
+/* In no header, but exported by every OpenBLAS that has threads: it calls this before a fork. */
+extern int blas_thread_shutdown_(void) __attribute__((weak));
+
 void learn_dense_one_thread(void)
 {
-    openblas_set_num_threads(1);
+    /* Setting it again would start the idle threads again. */
+    if (openblas_get_num_threads() != 1)
+        openblas_set_num_threads(1);
+}
+
+void learn_start(void)
+{
+    learn_dense_one_thread();
+    if (blas_thread_shutdown_ != NULL)
+        blas_thread_shutdown_();
 }
 
 void learn_dense_multiply(const struct learn_dense *layer, const float *x, uint32_t n, float *y)

@@ -16,6 +16,12 @@
 #define LEARN_SCHEMA_BYTES 32
 #define LEARN_PARAMS_MAX   (1U << 24) /* of one model */
 
+/**
+ * First thing in main, before there are other threads: OpenBLAS starts a thread for each processor
+ * when it is loaded. We use none of them, and each spins for some 20 ms before it goes to sleep.
+ */
+void learn_start(void);
+
 /* --- the model --- */
 
 /** An autoencoder n_in → widths[0] → … → widths[n_widths-1] → n_in, ReLU between, linear at the
