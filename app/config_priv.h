@@ -78,7 +78,8 @@ struct config {
         double sample_rate, clip, noise_multiplier, learning_rate, server_rate, norm_max;
         uint32_t encoding, rule, optimiser;
         double proximal, trim, momentum, canary_tolerance;
-        uint64_t quarantine_after;
+        uint64_t quarantine_after, cohort;
+        atl_ns spread, model_age;
     } federation;
     uint8_t digest[8]; /* of the file's bytes */
 };

@@ -181,6 +181,13 @@ static const struct config_key keys[] = {
     NUMBER("federation.momentum", federation.momentum, 0, 0.999, H, "of optimiser avgm and adam"),
     NUMBER("federation.canary_tolerance", federation.canary_tolerance, 0, 10, H,
            "a new model may lose so much more on the canary than the best one, else it is refused"),
+    COUNT(
+        "federation.cohort", federation.cohort, 0, 1024, H,
+        "updates wanted in a round; as many more edges are asked as usually fail; 0 = all online"),
+    DURATION("federation.spread", federation.spread, 0, 302400, H,
+             "edges begin a round spread over this time, at most half the deadline"),
+    DURATION("federation.model_age", federation.model_age, 0, 31536000, H,
+             "edges drop the common model when the hub was silent for so long; 0 = never"),
     COUNT("federation.quarantine_after", federation.quarantine_after, 0, 1000, H,
           "rounds an edge may spoil before its updates no longer count; 0 = never"),
 };

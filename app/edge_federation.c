@@ -57,6 +57,15 @@ static int on_promote(void *ctx, uint64_t round, const float *params, uint32_t n
     return trainer_adopt(e->trainer, round, params, n) < 0 ? -EAGAIN : 0;
 }
 
+/* What this site alone has seen is in the reservoir: a fresh model of our own comes from there. */
+static void on_expire(void *ctx, uint64_t round)
+{
+    struct edge *e = ctx;
+    (void)round;
+    if (trainer_learn(e->trainer, VIEW_FLOW) < 0)
+        log_line(LOG_WARNING, "federation: the expired model stays until the trainer is free");
+}
+
 static void on_message(void *ctx, const struct bus_message *message)
 {
     struct edge *e = ctx;
@@ -139,7 +148,13 @@ int edge_federation_open(struct edge *e, struct atl_error *err)
         .section = "flow",
         .state_dir = fed_dir,
     };
-    const struct fed_edge_ops ops = {send_message, on_log, on_ready, on_train, on_promote, e};
+    const struct fed_edge_ops ops = {.send = send_message,
+                                     .log = on_log,
+                                     .ready = on_ready,
+                                     .train = on_train,
+                                     .promote = on_promote,
+                                     .expire = on_expire,
+                                     .ctx = e};
     r = fed_edge_create(&e->fed, &fed, &e->identity, e->roster, e->ledger, &ops, err);
     if (r < 0)
         return r;

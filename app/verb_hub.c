@@ -160,6 +160,9 @@ static void fill_config(const struct config *cfg, const char *state_dir, struct 
     fed->optimiser = (enum fed_optimiser)cfg->federation.optimiser;
     fed->momentum = (float)cfg->federation.momentum;
     fed->canary_tolerance = cfg->federation.canary_tolerance;
+    fed->cohort = (uint32_t)cfg->federation.cohort;
+    fed->spread_ns = cfg->federation.spread;
+    fed->model_age_ns = cfg->federation.model_age;
     fed->quarantine_after = (uint32_t)cfg->federation.quarantine_after;
 }
 

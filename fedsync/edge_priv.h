@@ -36,9 +36,12 @@ struct fed_edge {
     float *held;      /* (params) */
     uint8_t held_hash[FED_HASH_BYTES];
     uint64_t epoch, round; /* of the held model */
+    atl_ns expires_ns;     /* 0 = never */
+    bool expired;          /* the owner was told */
 
     enum fed_edge_state state;
     bool waiting; /* `plan` is good but nothing is charged yet */
+    atl_ns not_before_ns;
     struct fed_plan plan;
     bool trainer_runs;
     uint64_t job_epoch, job_round; /* what the trainer works on */

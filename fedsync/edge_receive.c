@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fedsync/codec_priv.h"
+#include "fedsync/cohort_priv.h"
 #include "fedsync/edge_priv.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static int values_check(const struct fed_edge *edge, const struct fed_model *mod
 
 /** May a model of this epoch, round and hash take the place of the one held? */
 static int order_check(const struct fed_edge *edge, const struct fed_envelope *env,
-                       const uint8_t hash[FED_HASH_BYTES])
+                       const uint8_t hash[FED_HASH_BYTES], atl_ns expires_ns)
 {
     if (!edge->holds)
         return 0;
@@ -36,7 +37,7 @@ static int order_check(const struct fed_edge *edge, const struct fed_envelope *e
     if (env->round > edge->round)
         return 0;
     if (memcmp(hash, edge->held_hash, FED_HASH_BYTES) == 0)
-        return env->epoch > edge->epoch ? 0 : -EALREADY;
+        return env->epoch > edge->epoch || expires_ns > edge->expires_ns ? 0 : -EALREADY;
     /* A round is committed once. Round 0 is only the operator's choice of where to start. */
     return env->round == 0 && env->epoch > edge->epoch ? 0 : -ESTALE;
 }
@@ -56,7 +57,7 @@ int fed_edge_hold(struct fed_edge *edge, const struct fed_envelope *env, struct 
         return atl_error_set(err, -EINVAL,
                              "a model of another feature schema or shape: hub and edges must run "
                              "the same version");
-    r = order_check(edge, env, model.hash);
+    r = order_check(edge, env, model.hash, model.expires_ns);
     if (r < 0)
         return r;
     float *params = malloc(edge->params * sizeof(float));
@@ -72,6 +73,7 @@ int fed_edge_hold(struct fed_edge *edge, const struct fed_envelope *env, struct 
     edge->holds = true;
     edge->epoch = env->epoch;
     edge->round = env->round;
+    edge->expires_ns = model.expires_ns;
     memcpy(edge->held_hash, model.hash, sizeof(edge->held_hash));
     return 0;
 }
@@ -109,7 +111,9 @@ static int take_model(struct fed_edge *edge, const struct fed_envelope *env, con
     if (fed_state_save(edge->state_dir, FED_EDGE_MODEL_NAME, payload, bytes, &disk) < 0)
         fed_logf(edge->ops.log, edge->ops.ctx, "%s: after a restart this model must come again",
                  disk.text);
-    if (edge->round > before)
+    bool renewed = edge->expired;
+    edge->expired = false;
+    if (edge->round > before || renewed)
         fed_edge_promote(edge);
     return 0;
 }
@@ -155,8 +159,14 @@ static int take_plan(struct fed_edge *edge, const struct fed_envelope *env, atl_
     if (plan.deadline_ns <= wall_ns)
         return -ETIME;
     edge->plan = plan;
-    edge->waiting = true;
     edge->state = FED_EDGE_IDLE;
+    edge->waiting = fed_cohort_lot(edge->federation, plan.epoch, plan.round,
+                                   edge->identity->name) <= plan.cohort;
+    edge->not_before_ns = wall_ns;
+    if (plan.spread_ns > 0)
+        edge->not_before_ns += atl_rng_below(&edge->rng, plan.spread_ns);
+    if (!edge->waiting)
+        fed_logf(edge->ops.log, edge->ops.ctx, "round %" PRIu64 " is for others", plan.round);
     return 0;
 }
 

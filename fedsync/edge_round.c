@@ -178,6 +178,10 @@ void fed_edge_begin(struct fed_edge *edge, atl_ns wall_ns)
     if (!edge->holds || memcmp(edge->held_hash, edge->plan.base_hash, FED_HASH_BYTES) != 0 ||
         edge->trainer_runs)
         return;
+    if (edge->not_before_ns > wall_ns + edge->plan.spread_ns)
+        edge->not_before_ns = wall_ns; /* the wall clock was set back */
+    if (wall_ns < edge->not_before_ns)
+        return;
     bool kept = load_kept(edge);
     if (!kept && !edge->ops.ready(edge->ops.ctx, &edge->plan))
         return;
@@ -266,9 +270,23 @@ void fed_edge_fail(struct fed_edge *edge, const char *why)
 
 /* --- time --- */
 
+static void expire(struct fed_edge *edge)
+{
+    edge->expired = true;
+    if (edge->round == 0)
+        return; /* where all begin: never put to work */
+    fed_logf(edge->ops.log, edge->ops.ctx,
+             "the model of round %" PRIu64 " has expired and the hub is silent: back to our own",
+             edge->round);
+    if (edge->ops.expire != NULL)
+        edge->ops.expire(edge->ops.ctx, edge->round);
+}
+
 void fed_edge_step(struct fed_edge *edge, atl_ns wall_ns)
 {
-    if (edge->promote_due)
+    if (edge->holds && edge->expires_ns != 0 && wall_ns >= edge->expires_ns && !edge->expired)
+        expire(edge);
+    if (edge->promote_due && !edge->expired)
         fed_edge_promote(edge);
     fed_edge_begin(edge, wall_ns);
     bool busy = edge->state == FED_EDGE_TRAINING || edge->state == FED_EDGE_SENDING;

@@ -62,7 +62,9 @@ struct fed_plan {
     uint32_t quorum;
     atl_ns deadline_ns; /* wall time */
     enum fed_encoding encoding;
-    float proximal; /* FedProx (Li et al. 2020): pull towards the base model; 0 = none */
+    float proximal;   /* FedProx (Li et al. 2020): pull towards the base model; 0 = none */
+    uint64_t cohort;  /* edges whose lot for this round is at most this take part */
+    atl_ns spread_ns; /* each begins after a wait of its own, up to this */
 };
 
 int fed_plan_check(const struct fed_plan *plan, struct atl_error *err);
@@ -99,6 +101,9 @@ struct fed_edge_ops {
      *  first step with the model that was kept.
      *  @return 0, or -EAGAIN: not now; every step asks again with the model then held */
     int (*promote)(void *ctx, uint64_t round, const float *params, uint32_t n);
+    /** The model of this round is too old and no later one came: work with the edge's own. May be
+     *  NULL. A later or renewed model is promoted as ever. */
+    void (*expire)(void *ctx, uint64_t round);
     void *ctx;
 };
 
@@ -168,8 +173,12 @@ struct fed_hub_config {
     enum fed_rule rule;
     double trim; /* FED_RULE_TRIMMED: share left out at each end, 0 … 0.5 */
     enum fed_optimiser optimiser;
-    float momentum;            /* FED_AVGM, FED_ADAM: 0 … 0.999 */
-    double canary_tolerance;   /* a model may lose so much more than the best one, 0 … 10 */
+    float momentum;          /* FED_AVGM, FED_ADAM: 0 … 0.999 */
+    uint32_t cohort;         /* updates wanted in a round: more edges are asked, as many as usually
+                                fail; 0 = all that are online */
+    atl_ns spread_ns;        /* edges begin spread over this time, at most half the deadline */
+    atl_ns model_age_ns;     /* edges drop a model when the hub is silent for so long; 0 = never */
+    double canary_tolerance; /* a model may lose so much more than the best one, 0 … 10 */
     uint32_t quarantine_after; /* rounds an edge may spoil before nothing of it counts; 0 = never */
 };
 void fed_hub_config_default(struct fed_hub_config *cfg);

@@ -53,7 +53,11 @@ struct fed_hub {
     bool published;       /* the model, since start */
     atl_ns deadline_ns;   /* of the open round */
     atl_ns not_before_ns; /* next opening, or next try of what the disk refused */
+    atl_ns renew_ns;      /* the model's expiry is due for an extension; 0 = never */
     uint32_t awaited;     /* votes that close the round early */
+    uint64_t cohort;      /* lot up to which edges take part in the open round */
+    uint32_t asked;       /* edges that were online and in the cohort when it opened */
+    double completion;    /* share of those asked that answered, of late */
     uint32_t online, votes;
     struct fed_slot *slots;
     struct fed_round_info info;

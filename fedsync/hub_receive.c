@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "fedsync/cohort_priv.h"
 #include "fedsync/encoding_priv.h"
 #include "fedsync/hub_priv.h"
 
@@ -152,6 +153,8 @@ static int take_update(struct fed_hub *hub, const char *topic, const uint8_t *pa
     hub->info.bytes += bytes;
     if (state == FED_SLOT_STORED || state == FED_SLOT_REFUSED)
         return answer_again(hub, at, &chunk);
+    if (fed_cohort_lot(hub->federation, env.epoch, env.round, env.sender) > hub->cohort)
+        return -EPERM;
     if (fed_hub_in_quarantine(hub, env.sender))
         return refuse_slot(hub, at, &chunk, -EACCES);
     return add_piece(hub, at, env.seq, &chunk);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fedsync/aggregate_priv.h"
 #include "fedsync/codec_priv.h"
+#include "fedsync/cohort_priv.h"
 #include "fedsync/hub_priv.h"
 
 #include <errno.h>
@@ -11,9 +12,12 @@
 
 #define DISK_RETRY_NS (5 * ATL_NS_PER_S)
 
-static void publish_model(struct fed_hub *hub)
+static void publish_model(struct fed_hub *hub, atl_ns wall_ns)
 {
+    atl_ns age_ns = hub->cfg.model_age_ns;
+    hub->renew_ns = age_ns != 0 ? wall_ns + age_ns / 3 : 0;
     struct fed_model model = {.values = hub->values, .value_bytes = hub->record.value_bytes};
+    model.expires_ns = age_ns != 0 ? wall_ns + age_ns : 0;
     size_t capacity = model.value_bytes + FED_BODY_BYTES_MAX;
     uint8_t *body = malloc(capacity);
     if (body == NULL) {
@@ -60,6 +64,8 @@ static void publish_plan(struct fed_hub *hub)
         .deadline_ns = hub->deadline_ns,
         .encoding = cfg->encoding,
         .proximal = cfg->proximal,
+        .cohort = hub->cohort,
+        .spread_ns = cfg->spread_ns,
     };
     uint8_t body[FED_BODY_BYTES_MAX];
     atl_copy(plan.section, sizeof(plan.section), cfg->section);
@@ -67,6 +73,46 @@ static void publish_plan(struct fed_hub *hub)
     memcpy(plan.base_hash, hub->record.model_hash, sizeof(plan.base_hash));
     fed_hub_send(hub, FED_TYPE_PLAN, "plan", hub->record.last_round, body,
                  fed_plan_encode(&plan, body, sizeof(body)), true);
+}
+
+/* Of those asked, so many answered before there is any experience. */
+#define COMPLETION_FIRST  (1 / 1.3)
+#define COMPLETION_LEAST  0.5
+#define COMPLETION_WEIGHT 0.2
+
+/** Draw the cohort from those that are online: as many more as usually fail. */
+static void draw_cohort(struct fed_hub *hub)
+{
+    uint64_t lots[FED_EDGES_MAX];
+    uint32_t n = 0, wanted = 0;
+    for (uint32_t i = 0; i < fed_roster_count(hub->roster) && n < FED_EDGES_MAX; i++) {
+        const char *edge = fed_roster_name(hub->roster, i);
+        if (hub->slots[i].online && !fed_hub_in_quarantine(hub, edge))
+            lots[n++] =
+                fed_cohort_lot(hub->federation, hub->record.epoch, hub->record.last_round, edge);
+    }
+    if (hub->completion <= 0)
+        hub->completion = COMPLETION_FIRST;
+    if (hub->cfg.cohort != 0)
+        wanted = (uint32_t)ceil(hub->cfg.cohort / hub->completion);
+    hub->cohort = fed_cohort_limit(lots, n, wanted);
+    hub->asked = wanted != 0 && wanted < n ? wanted : n;
+    hub->awaited = hub->cfg.expected != 0 ? hub->cfg.expected : hub->asked;
+    if (hub->cfg.cohort != 0 && hub->cfg.cohort < hub->awaited)
+        hub->awaited = hub->cfg.cohort;
+}
+
+static void learn_completion(struct fed_hub *hub)
+{
+    if (hub->asked == 0)
+        return;
+    double share = fmin(1, (double)hub->votes / hub->asked);
+    /* A round that was closed early says nothing about those still on their way. */
+    if (hub->cfg.cohort != 0 && hub->votes >= hub->cfg.cohort)
+        share = fmax(share, hub->completion);
+    hub->completion += COMPLETION_WEIGHT * (share - hub->completion);
+    hub->completion = fmin(1, fmax(COMPLETION_LEAST, hub->completion));
+    hub->asked = 0;
 }
 
 static void open_round(struct fed_hub *hub, atl_ns wall_ns)
@@ -78,7 +124,7 @@ static void open_round(struct fed_hub *hub, atl_ns wall_ns)
     if (!adopt(hub, &next, wall_ns))
         return;
     hub->deadline_ns = wall_ns + hub->cfg.deadline_ns;
-    hub->awaited = hub->cfg.expected != 0 ? hub->cfg.expected : hub->online;
+    draw_cohort(hub);
     hub->info.bytes = 0;
     hub->info.update_norm = 0;
     hub->info.spoiled = 0;
@@ -94,7 +140,7 @@ static void finish_round(struct fed_hub *hub, enum fed_round_state state, atl_ns
 {
     /* The model first: an edge must not see the round over and its base still the old one. Sent
      * again after an abandoned round for an edge that missed it. */
-    publish_model(hub);
+    publish_model(hub, wall_ns);
     hub->ops.send(hub->ops.ctx, "plan", (const uint8_t *)"", 0, true);
     fed_hub_tell(hub, state);
     fed_logf(hub->ops.log, hub->ops.ctx, "round %" PRIu64 " %s with %u updates (quorum %u)",
@@ -185,6 +231,7 @@ static int aggregate(struct fed_hub *hub, struct successor *next)
 static void close_round(struct fed_hub *hub, atl_ns wall_ns)
 {
     struct successor next = {0};
+    learn_completion(hub);
     int r = hub->votes < hub->cfg.quorum ? -ECANCELED : aggregate(hub, &next);
     if (r == 0) {
         commit(hub, &next, wall_ns);
@@ -199,8 +246,10 @@ static void close_round(struct fed_hub *hub, atl_ns wall_ns)
 
 void fed_hub_step(struct fed_hub *hub, atl_ns wall_ns)
 {
-    if (!hub->published) {
-        publish_model(hub);
+    if (hub->renew_ns > wall_ns + hub->cfg.model_age_ns)
+        hub->renew_ns = wall_ns; /* the wall clock was set back */
+    if (!hub->published || (hub->renew_ns != 0 && wall_ns >= hub->renew_ns)) {
+        publish_model(hub, wall_ns);
         hub->published = true;
     }
     /* A time farther away than we ever set it: the wall clock was set back. */

@@ -25,7 +25,7 @@ int fed_params_check(uint32_t n, struct atl_error *err)
 size_t fed_plan_encode(const struct fed_plan *plan, uint8_t *out, size_t capacity)
 {
     struct fed_writer w = {.data = out, .capacity = capacity};
-    fed_put_map(&w, 14);
+    fed_put_map(&w, 16);
     fed_put_uint(&w, 1);
     fed_put_text(&w, plan->section);
     fed_put_uint(&w, 2);
@@ -54,6 +54,10 @@ size_t fed_plan_encode(const struct fed_plan *plan, uint8_t *out, size_t capacit
     fed_put_uint(&w, plan->encoding);
     fed_put_uint(&w, 14);
     fed_put_double(&w, (double)plan->proximal);
+    fed_put_uint(&w, 15);
+    fed_put_uint(&w, plan->cohort);
+    fed_put_uint(&w, 16);
+    fed_put_uint(&w, plan->spread_ns);
     return w.used;
 }
 
@@ -63,7 +67,7 @@ int fed_plan_decode(struct fed_plan *ret_plan, const uint8_t *body, size_t bytes
     struct fed_reader r;
     char unit[FED_NAME_BYTES];
     fed_reader_init(&r, body, bytes);
-    fed_get_map(&r, 14);
+    fed_get_map(&r, 16);
     fed_get_key(&r, 1);
     fed_get_name(&r, plan.section);
     fed_get_key(&r, 2);
@@ -93,6 +97,10 @@ int fed_plan_decode(struct fed_plan *ret_plan, const uint8_t *body, size_t bytes
     fed_get_key(&r, 14);
     double proximal = fed_get_double(&r);
     plan.proximal = (float)proximal;
+    fed_get_key(&r, 15);
+    plan.cohort = fed_get_uint(&r, UINT64_MAX);
+    fed_get_key(&r, 16);
+    plan.spread_ns = fed_get_uint(&r, UINT64_MAX);
     plan.learning_rate = (float)learning_rate;
     /* A rate that float32 cannot hold was not written by our encoder. */
     if ((double)plan.learning_rate != learning_rate || (double)plan.proximal != proximal ||
@@ -107,7 +115,7 @@ int fed_plan_decode(struct fed_plan *ret_plan, const uint8_t *body, size_t bytes
 size_t fed_model_encode(const struct fed_model *model, uint8_t *out, size_t capacity)
 {
     struct fed_writer w = {.data = out, .capacity = capacity};
-    fed_put_map(&w, 4);
+    fed_put_map(&w, 5);
     fed_put_uint(&w, 1);
     fed_put_text(&w, model->section);
     fed_put_uint(&w, 2);
@@ -116,6 +124,8 @@ size_t fed_model_encode(const struct fed_model *model, uint8_t *out, size_t capa
     fed_put_bytes(&w, model->hash, sizeof(model->hash));
     fed_put_uint(&w, 4);
     fed_put_floats(&w, model->values, model->value_bytes);
+    fed_put_uint(&w, 5);
+    fed_put_uint(&w, model->expires_ns);
     return w.used;
 }
 
@@ -124,7 +134,7 @@ int fed_model_decode(struct fed_model *ret_model, const uint8_t *body, size_t by
     struct fed_model model = {0};
     struct fed_reader r;
     fed_reader_init(&r, body, bytes);
-    fed_get_map(&r, 4);
+    fed_get_map(&r, 5);
     fed_get_key(&r, 1);
     fed_get_name(&r, model.section);
     fed_get_key(&r, 2);
@@ -133,6 +143,8 @@ int fed_model_decode(struct fed_model *ret_model, const uint8_t *body, size_t by
     fed_get_fixed(&r, model.hash, sizeof(model.hash));
     fed_get_key(&r, 4);
     model.values = fed_get_floats(&r, FED_PARAMS_BYTES_MAX, &model.value_bytes);
+    fed_get_key(&r, 5);
+    model.expires_ns = fed_get_uint(&r, UINT64_MAX);
     int code = fed_reader_finish(&r);
     if (code == 0)
         *ret_model = model;

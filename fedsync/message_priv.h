@@ -27,6 +27,7 @@ struct fed_model {
     uint8_t schema[LEARN_SCHEMA_BYTES], hash[32];
     const uint8_t *values; /* float32, wire order */
     size_t value_bytes;
+    atl_ns expires_ns; /* wall time; 0 = never */
 };
 size_t fed_model_encode(const struct fed_model *model, uint8_t *out, size_t capacity);
 int fed_model_decode(struct fed_model *ret_model, const uint8_t *body, size_t bytes);

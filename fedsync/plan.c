@@ -113,6 +113,9 @@ int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err
     if ((unsigned)cfg->encoding > FED_ROTATED4 || (unsigned)cfg->rule > FED_RULE_CENTRED ||
         (unsigned)cfg->optimiser > FED_ADAM)
         return atl_error_set(err, -EINVAL, "encoding, rule or optimiser: unknown number");
+    if (cfg->cohort != 0 && cfg->cohort < cfg->quorum)
+        return atl_error_set(err, -EINVAL, "cohort is %u, less than the quorum of %u", cfg->cohort,
+                             cfg->quorum);
     if (cfg->expected != 0 && cfg->expected < cfg->quorum)
         return atl_error_set(err, -EINVAL, "expected is %u, less than the quorum of %u",
                              cfg->expected, cfg->quorum);
@@ -126,6 +129,9 @@ int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err
         {"trim", cfg->trim, 0, 0.5},
         {"momentum", (double)cfg->momentum, 0, 0.999},
         {"canary_tolerance", cfg->canary_tolerance, 0, 10},
+        {"cohort", cfg->cohort, 0, FED_EDGES_MAX},
+        {"spread (s)", (double)cfg->spread_ns / 1e9, 0, (double)cfg->deadline_ns / 2e9},
+        {"model_age (s)", (double)cfg->model_age_ns / 1e9, 0, 366 * 86400.0},
     };
     return ranges_check(ranges, ATL_ARRAY_LEN(ranges), err);
 }

@@ -210,9 +210,15 @@ static const struct fed_plan plan = {
     .deadline_ns = 1795219200000000000ULL,
     .encoding = FED_ROTATED4,
     .proximal = 0.01F,
+    .cohort = 77,
+    .spread_ns = 5,
 };
-static const struct fed_model model = {
-    .section = "flow", .schema = {7}, .hash = {8}, .values = tensor, .value_bytes = 8};
+static const struct fed_model model = {.section = "flow",
+                                       .schema = {7},
+                                       .hash = {8},
+                                       .values = tensor,
+                                       .value_bytes = 8,
+                                       .expires_ns = 9};
 static const struct fed_chunk chunk = {
     .base_hash = {1}, .whole = {2}, .total = 8, .data = tensor, .bytes = 8};
 static const struct fed_ack ack = {

@@ -226,7 +226,8 @@ static void an_edge_trains_only_by_good_plans(void **state)
                             .learning_rate = 1e-3F,
                             .delta = 1e-5,
                             .quorum = 2,
-                            .deadline_ns = world->now_ns + 60 * ATL_NS_PER_S};
+                            .deadline_ns = world->now_ns + 60 * ATL_NS_PER_S,
+                            .cohort = UINT64_MAX};
     memcpy(good.schema, world->shape.schema, sizeof(good.schema));
     learn_model_hash(world->base, good.base_hash);
     assert_int_equal(fed_refused_total(&edge->refusals), 0);

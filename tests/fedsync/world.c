@@ -165,6 +165,13 @@ static int edge_promote(void *ctx, uint64_t round, const float *params, uint32_t
     return 0;
 }
 
+static void edge_expire(void *ctx, uint64_t round)
+{
+    struct world_edge *edge = ctx;
+    assert_int_equal(round, edge->promoted_round);
+    edge->expired++;
+}
+
 float world_delta(uint32_t at, uint64_t round, uint32_t i)
 {
     /* well mixed, so that nothing squeezes it */
@@ -217,6 +224,7 @@ void world_edge_start(struct world *world, uint32_t at)
                                      .ready = edge_ready,
                                      .train = edge_train,
                                      .promote = edge_promote,
+                                     .expire = edge_expire,
                                      .ctx = edge};
     edge->job = false;
     if (!edge->no_ledger && priv_ledger_open(&edge->ledger, &ledger_cfg, &err) < 0)

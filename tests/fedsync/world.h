@@ -31,6 +31,7 @@ struct world_edge {
     double budget;
     bool no_ledger, not_ready, slow; /* slow: the trainer answers only when told */
     bool busy;                       /* takes no model now */
+    uint32_t expired;                /* times that its model did */
     bool job;
     uint64_t job_round;
     struct fed_plan job_plan;
