@@ -131,7 +131,8 @@ uint64_t dp_config_memory_bytes(const struct dp_config *cfg)
     uint32_t workers = cfg->workers > 0 ? cfg->workers : 1;
     return workers * (sizeof(struct dp_worker) + sizeof(struct dp_decoder) +
                       dp_table_bytes(cfg->flows_max / workers, cfg->detail_flows / workers) +
-                      (uint64_t)cfg->ring_records * sizeof(struct dp_flow)) +
+                      (uint64_t)cfg->ring_records * sizeof(struct dp_flow) +
+                      (cfg->link ? dp_links_bytes() : 0)) +
            dp_distribute_bytes(workers) +
            workers * dp_evidence_bytes(cfg->evidence_packets, cfg->evidence_snap);
 }

@@ -276,6 +276,7 @@ struct dp_config {
      * flows_max. Flows beyond it have none. */
     uint32_t detail_flows;
     uint32_t ring_records; /* per worker, power of two, 256 … 2^24 */
+    bool link;             /* keep a struct dp_link for each second; the caller must take them */
     /* Each 0.1 s … 1 day. */
     atl_ns timeout_idle_ns; /* established TCP and everything not named below */
     atl_ns timeout_active_ns;
@@ -492,6 +493,74 @@ struct dp_telecom_row {
  * @return rows there are; the first n of them were written
  */
 uint32_t dp_engine_telecom(const struct dp_engine *engine, struct dp_telecom_row *rows, uint32_t n);
+
+/* --- the link: what passes in each second, whichever flow it belongs to --- */
+
+#define DP_LINK_COUNTS(X)                                                                 \
+    X(PACKETS, "frames read")                                                             \
+    X(BYTES, "their bytes on the wire")                                                   \
+    X(IPV6, "packets of IPv6 flows")                                                      \
+    X(TCP, "packets of TCP flows")                                                        \
+    X(UDP, "packets of UDP flows")                                                        \
+    X(ICMP, "packets of ICMP and ICMPv6 flows")                                           \
+    X(SCTP, "packets of SCTP flows")                                                      \
+    X(OTHER, "packets of flows of any other protocol")                                    \
+    X(FRAGMENTS, "IP fragments")                                                          \
+    X(SYN, "SYN without ACK")                                                             \
+    X(SYN_ACK, "SYN with ACK")                                                            \
+    X(RST, "packets with RST")                                                            \
+    X(FIN, "packets with FIN")                                                            \
+    X(BEGUN, "flows begun, also those that the table had no room for")                    \
+    X(ANSWERED, "flows whose responder was heard for the first time")                     \
+    X(ENDED, "flows whose end was noticed; not those that the end of the capture forced") \
+    X(DNS_QUERIES, "DNS queries")                                                         \
+    X(DNS_RESPONSES, "DNS responses")                                                     \
+    X(DNS_FAILED, "DNS responses with an error code")                                     \
+    X(DNS_NAMES, "DNS messages whose first question could be read")                       \
+    X(DNS_NAME_BYTES, "length of those names")                                            \
+    X(NO_IP, "frames without IP, or of a link type that is not decoded")                  \
+    X(MALFORMED, "frames truncated, contradictory or nested too deep")                    \
+    X(DROPPED, "packets for which we had no room")                                        \
+    X(LOST, "packets lost before they reached us")
+
+enum dp_link_count {
+#define DP_ENUM(id, help) DP_LINK_##id,
+    DP_LINK_COUNTS(DP_ENUM)
+#undef DP_ENUM
+        DP_LINK_COUNT
+};
+
+#define DP_LINK_REGISTERS 512 /* of a HyperLogLog: standard error 4.6 % */
+#define DP_LINK_CLASSES   256 /* of a hash: entropies up to 8 bits */
+
+/**
+ * One second by packet time. Packets are those of the keyed (inner) view; the sketches look at
+ * flows begun, by a hash whose key is fixed for files and secret for ports.
+ */
+struct dp_link {
+    uint64_t second; /* since 1970 */
+    uint64_t counts[DP_LINK_COUNT];
+    /* By protocol. GTP-U: subscribers' packets, too. An error is a refusal: see dp_telecom_row. */
+    uint64_t messages[DP_TELECOM_COUNT], errors[DP_TELECOM_COUNT];
+    uint8_t sources[DP_LINK_REGISTERS], destinations[DP_LINK_REGISTERS]; /* HyperLogLog */
+    /* Flows begun by class of initiator, responder and responder's port. */
+    uint32_t by_source[DP_LINK_CLASSES], by_destination[DP_LINK_CLASSES], by_port[DP_LINK_CLASSES];
+};
+
+/** Add what `more` saw to *sum; the second of *sum stays. */
+void dp_link_add(struct dp_link *sum, const struct dp_link *more);
+
+typedef void (*dp_link_fn)(void *ctx, const struct dp_link *second);
+
+/**
+ * Hand over every second that is complete and in which something happened, in order, the workers'
+ * parts added up. A port's second is complete half a second after its end; what comes later is
+ * handed over again under the same number. After the clock of a port was set back, the numbers go
+ * back as well. A file's never do. Of an engine with dp_config.link; the caller is the one consumer
+ * and must come at least once a minute, or later seconds are added to earlier ones.
+ * @return seconds before this one are complete; after the end, the one behind the last
+ */
+uint64_t dp_engine_link(struct dp_engine *engine, dp_link_fn fn, void *ctx);
 
 /** True when this build has the DPDK backend. */
 bool dp_has_dpdk(void);

@@ -120,7 +120,10 @@ void dp_look_dns(struct dp_decode *d)
     }
     uint16_t flags = dp_be16(header + 2), questions = dp_be16(header + 4);
     seen->what = (flags & DNS_IS_RESPONSE) != 0 ? DP_DNS_RESPONSE : DP_DNS_QUERY;
-    if (seen->what == DP_DNS_RESPONSE && (flags & DNS_RCODE) == DNS_NXDOMAIN)
+    bool failed = seen->what == DP_DNS_RESPONSE && (flags & DNS_RCODE) != 0;
+    if (failed)
+        seen->what |= DP_DNS_FAILED;
+    if (failed && (flags & DNS_RCODE) == DNS_NXDOMAIN)
         seen->what |= DP_DNS_NXDOMAIN;
     bool readable = questions == 0 ? seen->what != DP_DNS_QUERY : take_question(d, seen);
     /* What the capture cut may have been a name as good as any. */

@@ -8,6 +8,9 @@
 
 #include "dataplane/worker_priv.h"
 
+#define LINK_GRACE_NS (500 * ATL_NS_PER_MS) /* what a port's packets may be late */
+#define LINK_AHEAD    3
+
 struct dp_engine {
     uint32_t workers;
     struct dp_worker *worker;         /* workers of them */
@@ -19,6 +22,8 @@ struct dp_engine {
     uint16_t cpus[DP_WORKERS_MAX];
     uint32_t n_cpus;
     uint32_t evidence_snap; /* 0: off */
+    uint64_t link_end;      /* one behind the last second handed over; the consumer's */
+    uint64_t link_losses;   /* as of that one */
     char describe[400];
 };
 
@@ -318,7 +323,7 @@ atl_ns dp_engine_now_ns(const struct dp_engine *engine)
     /* The slowest: what happened before its time has been exported by all. */
     atl_ns now = UINT64_MAX;
     for (uint32_t i = 0; i < engine->workers; i++) {
-        atl_ns worker = atomic_load_explicit(&engine->worker[i].now_ns, memory_order_relaxed);
+        atl_ns worker = atomic_load_explicit(&engine->worker[i].now_ns, memory_order_acquire);
         now = worker < now ? worker : now;
     }
     return now;
@@ -402,6 +407,77 @@ uint32_t dp_engine_telecom(const struct dp_engine *engine, struct dp_telecom_row
         total += dp_telecom_read(&engine->worker[i].decoder->telecom, rows + done, n - done);
     }
     return total;
+}
+
+/* --- seconds --- */
+
+static uint64_t losses(const struct dp_engine *engine)
+{
+    struct dp_losses sum = {0};
+    for (uint32_t i = 0; i < engine->workers; i++) {
+        const struct dp_source *source = engine->worker[i].source;
+        if (source->ops->losses != NULL)
+            source->ops->losses(engine->worker[i].source, &sum);
+    }
+    return sum.nic_missed + sum.nic_errors + sum.nic_nombuf + sum.kernel;
+}
+
+/* Seconds before this one are complete. */
+static uint64_t link_due(const struct dp_engine *engine)
+{
+    if (dp_engine_state(engine) != DP_RUNNING)
+        return UINT64_MAX;
+    atl_ns now_ns = dp_engine_now_ns(engine);
+    if (!engine->file)
+        now_ns -= now_ns < LINK_GRACE_NS ? now_ns : LINK_GRACE_NS;
+    return now_ns / ATL_NS_PER_S;
+}
+
+static const struct dp_link *link_head(const struct dp_engine *engine, uint32_t worker)
+{
+    const void *at;
+    return atl_ring_peek(engine->worker[worker].links->ring, &at) > 0 ? at : NULL;
+}
+
+/* A port's second far ahead was counted before its clock was set back. */
+static bool is_complete(const struct dp_engine *engine, const struct dp_link *link, uint64_t due)
+{
+    return link->second < due || (!engine->file && link->second - due > LINK_AHEAD);
+}
+
+/* @return false when no second is complete */
+static bool next_second(const struct dp_engine *engine, uint64_t due, struct dp_link *ret_link)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < engine->workers; i++) {
+        const struct dp_link *head = link_head(engine, i);
+        if (head == NULL || !is_complete(engine, head, due))
+            continue;
+        if (!found || head->second < ret_link->second)
+            ret_link->second = head->second;
+        found = true;
+    }
+    return found;
+}
+
+uint64_t dp_engine_link(struct dp_engine *engine, dp_link_fn fn, void *ctx)
+{
+    uint64_t due = link_due(engine);
+    struct dp_link sum = {0};
+    while (next_second(engine, due, &sum)) {
+        for (uint32_t i = 0; i < engine->workers; i++)
+            for (const struct dp_link *head;
+                 (head = link_head(engine, i)) != NULL && head->second == sum.second;
+                 atl_ring_release(engine->worker[i].links->ring, 1))
+                dp_link_add(&sum, head);
+        uint64_t lost = engine->file ? 0 : losses(engine);
+        sum.counts[DP_LINK_LOST] = lost - engine->link_losses;
+        engine->link_losses = lost;
+        engine->link_end = sum.second + 1;
+        fn(ctx, &sum);
+        sum = (struct dp_link){0};
+    }
+    return due == UINT64_MAX ? engine->link_end : due;
 }
 
 int64_t dp_counters_difference(const struct dp_counters *c)

@@ -72,6 +72,7 @@ struct dp_entry {
         mid_stream : 1, reordered : 1, /* as in struct dp_flow */
         used : 1, v6 : 1,              /* v6: the upper address bytes are in the cold part */
         probation : 1,                 /* first in line for eviction */
+        answered : 1,                  /* the responder was heard; counted for the link */
         detail : 1;                    /* owns a slot of the detail pool */
     struct dp_moment touched;          /* clock at the last packet, counted from born_ns */
     atl_ns last_ns;                    /* wall time of the last packet */

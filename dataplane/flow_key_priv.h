@@ -73,6 +73,16 @@ static inline uint64_t dp_key_mapped(uint32_t last)
 #endif
 }
 
+/** The same as dp_addr_is_v4, in two words. */
+static inline bool dp_addr_is_mapped(const struct dp_addr *addr)
+{
+    static const uint8_t prefix[4] = {0, 0, 0xff, 0xff};
+    uint32_t middle, wanted;
+    memcpy(&middle, addr->bytes + 8, sizeof(middle));
+    memcpy(&wanted, prefix, sizeof(wanted));
+    return dp_key_word(addr->bytes) == 0 && middle == wanted;
+}
+
 /**
  * @return 0 when the first endpoint is first in canonical order, else 1. Any order will do that
  * both directions agree on, so the words are compared as they lie, and without a branch on traffic.

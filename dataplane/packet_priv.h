@@ -20,6 +20,7 @@ enum {
     DP_DNS_ODD = 8,
     DP_DNS_NAMED = 16,     /* name and type of the first question were read */
     DP_DNS_TYPE_SHIFT = 5, /* enum dp_dns_type stands above */
+    DP_DNS_FAILED = 128,   /* any error code in a response */
 };
 
 /** What one DNS packet adds to struct dp_dns. */

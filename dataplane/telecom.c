@@ -56,23 +56,6 @@ static struct dp_telecom_peer *find(struct dp_telecom *t, const struct dp_addr *
     return oldest;
 }
 
-void dp_telecom_note(struct dp_telecom *t, const struct dp_packet *p,
-                     enum dp_telecom_protocol protocol, bool cause, uint32_t code)
-{
-    struct dp_telecom_peer *peer = find(t, &p->key.addr[0]);
-    uint64_t tag = tag_of(protocol, cause, code);
-    store(&peer->stamp, ++t->notes);
-    for (size_t i = 0; i < DP_TELECOM_CODES; i++) {
-        uint64_t at = load(&peer->codes[i].tag);
-        if (at != tag && at != 0)
-            continue;
-        store(&peer->codes[i].count, load(&peer->codes[i].count) + 1);
-        store(&peer->codes[i].tag, tag);
-        return;
-    }
-    store(&peer->other, load(&peer->other) + 1);
-}
-
 /* A refusal, by the tables of TS 29.060 §7.7.1, TS 29.274 §8.4, TS 29.244 §8.2.1, RFC 6733 §7.1. */
 static bool is_error(enum dp_telecom_protocol protocol, bool cause, uint32_t code)
 {
@@ -93,6 +76,25 @@ static bool is_error(enum dp_telecom_protocol protocol, bool cause, uint32_t cod
     default:
         return false;
     }
+}
+
+void dp_telecom_note(struct dp_telecom *t, const struct dp_packet *p,
+                     enum dp_telecom_protocol protocol, bool cause, uint32_t code)
+{
+    t->messages[protocol] += !cause;
+    t->errors[protocol] += is_error(protocol, cause, code);
+    struct dp_telecom_peer *peer = find(t, &p->key.addr[0]);
+    uint64_t tag = tag_of(protocol, cause, code);
+    store(&peer->stamp, ++t->notes);
+    for (size_t i = 0; i < DP_TELECOM_CODES; i++) {
+        uint64_t at = load(&peer->codes[i].tag);
+        if (at != tag && at != 0)
+            continue;
+        store(&peer->codes[i].count, load(&peer->codes[i].count) + 1);
+        store(&peer->codes[i].tag, tag);
+        return;
+    }
+    store(&peer->other, load(&peer->other) + 1);
 }
 
 static uint32_t read_rows(const struct dp_telecom_peer *peer,

@@ -28,6 +28,7 @@ struct dp_telecom_peer {
 struct dp_telecom {
     struct atl_hash_key key;
     uint64_t notes;
+    uint64_t messages[DP_TELECOM_COUNT], errors[DP_TELECOM_COUNT]; /* the worker's own */
     struct dp_telecom_peer peers[DP_TELECOM_SETS][DP_TELECOM_WAYS];
 };
 

@@ -14,6 +14,7 @@ enum {
     PREFETCH_FRAMES = 4, /* ahead of decoding */
 };
 
+static_assert(2 * (int)DP_BURST + 1 <= DP_LINKS_STEP, "each packet, read or taken, ends a second");
 static_assert(2 * 2 * (int)DP_BURST + (int)ENDS_MAX <= DP_STEP_RECORDS,
               "a packet, read or taken, ends at most two records: one that is over or evicted, and "
               "one whose sums are full");
@@ -44,6 +45,10 @@ int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct d
         return -ENOMEM;
     }
     dp_decoder_init(w->decoder, cfg->key, key);
+    if (cfg->link && dp_links_create(&w->links, cfg->file ? NULL : key) < 0) {
+        dp_worker_finish(w);
+        return -ENOMEM;
+    }
     w->source = source;
     return 0;
 }
@@ -54,11 +59,48 @@ void dp_worker_finish(struct dp_worker *w)
     atl_ring_destroy(w->ring);
     free(w->decoder);
     dp_evidence_destroy(w->evidence);
+    dp_links_destroy(w->links);
     dp_table_finish(&w->table);
+    w->links = NULL;
     w->source = NULL;
     w->ring = NULL;
     w->decoder = NULL;
     w->evidence = NULL;
+}
+
+/* --- the second at hand --- */
+
+/* Files: the latest packet time, which never goes back. */
+static atl_ns link_time(const struct dp_worker *w, atl_ns ts_ns, atl_ns clock_ns)
+{
+    return w->source->file ? clock_ns : ts_ns;
+}
+
+static void link_close(struct dp_worker *w)
+{
+    dp_links_close(w->links, &w->decoder->telecom, w->decoder->encaps, w->counters.reasons);
+}
+
+static void link_turn(struct dp_worker *w, atl_ns time_ns)
+{
+    if (dp_links_is_late(w->links, time_ns))
+        return;
+    link_close(w);
+    dp_links_open(w->links, time_ns, w->clock_ns, w->source->file);
+}
+
+static void link_begun(struct dp_worker *w, const struct dp_packet *p, const struct dp_entry *e)
+{
+    atl_ns time_ns = link_time(w, p->ts_ns, p->clock_ns);
+    if (dp_links_is_over(w->links, time_ns)) /* taken from another worker */
+        link_turn(w, time_ns);
+    dp_links_begun(w->links, p, e != NULL ? e->initiator : p->from);
+}
+
+void dp_worker_link_end(struct dp_worker *w)
+{
+    if (w->links != NULL)
+        link_close(w);
 }
 
 /* --- the end of a flow --- */
@@ -80,6 +122,8 @@ static void remove_flow(struct dp_worker *w, struct dp_entry *e, enum dp_end_rea
 {
     if (e->seen != 0)
         export_flow(w, e, reason);
+    if (w->links != NULL && reason != DP_END_FORCED)
+        w->links->at.counts[DP_LINK_ENDED]++;
     dp_wheel_disarm(&w->wheel, &w->table, e);
     struct dp_key key;
     dp_table_key(&w->table, e, &key);
@@ -211,8 +255,11 @@ static bool process(struct dp_worker *w, uint32_t i)
     struct dp_entry *e = dp_table_stage_find(&w->table, p, &w->lookup, i);
     if (e != NULL)
         e = still_open(w, e, p);
-    if (e == NULL)
+    if (e == NULL) {
         e = open_flow(w, p);
+        if (w->links != NULL)
+            link_begun(w, p, e);
+    }
     if (ATL_UNLIKELY(e == NULL)) {
         atl_counter_add(&w->counters.reasons[DP_REASON_TABLE_FULL], 1);
         return false;
@@ -225,18 +272,23 @@ static bool process(struct dp_worker *w, uint32_t i)
     dp_flow_update(&w->table, e, p);
     if (ATL_UNLIKELY(e->timer != timer))
         timer_changed(w, e, timer);
+    if (ATL_UNLIKELY(p->from != e->initiator && !e->answered)) {
+        e->answered = true;
+        if (w->links != NULL)
+            w->links->at.counts[DP_LINK_ANSWERED]++;
+    }
     if (ATL_UNLIKELY(e->probation) && !dp_flow_on_probation(e))
         dp_table_settle(&w->table, e, p->hash);
     return true;
 }
 
-/* --- one burst --- */
+/* --- one frame --- */
 
 static bool decode(struct dp_worker *w, const struct dp_frame *frame, struct dp_packet *packet)
 {
-    if (w->source->file && frame->ts_ns > w->clock_ns)
-        w->clock_ns = frame->ts_ns;
     enum dp_reason reason = dp_decode_frame(w->decoder, frame, packet);
+    if (w->links != NULL)
+        dp_links_frame(w->links, frame->wire, reason == DP_DECODED ? packet : NULL);
     if (reason != DP_DECODED) {
         atl_counter_add(&w->counters.reasons[reason], 1);
         return false;
@@ -245,36 +297,6 @@ static bool decode(struct dp_worker *w, const struct dp_frame *frame, struct dp_
         dp_evidence_put(w->evidence, frame, &packet->key);
     packet->clock_ns = w->clock_ns;
     return true;
-}
-
-/* @return packets in the batch; *ret_seen counts the frames read for it */
-static uint32_t fill_batch(struct dp_worker *w, uint32_t *ret_seen)
-{
-    struct dp_frame frames[DP_BURST];
-    struct dp_source *source = w->source;
-    uint32_t seen = 0, kept = 0;
-    uint64_t bytes = 0;
-    while (seen < DP_BURST) {
-        uint32_t n = source->ops->burst(source, frames, DP_BURST - seen);
-        dp_stage_mark(&w->stages, DP_STAGE_RX);
-        if (n == 0)
-            break;
-        for (uint32_t i = 0; i < n && i < PREFETCH_FRAMES; i++)
-            __builtin_prefetch(frames[i].data);
-        for (uint32_t i = 0; i < n; i++) {
-            if (i + PREFETCH_FRAMES < n)
-                __builtin_prefetch(frames[i + PREFETCH_FRAMES].data);
-            bytes += frames[i].wire;
-            kept += decode(w, &frames[i], &w->batch[kept]);
-        }
-        dp_stage_mark(&w->stages, DP_STAGE_DECODE);
-        source->ops->release(source);
-        seen += n;
-    }
-    atl_counter_add(&w->counters.received_packets, seen);
-    atl_counter_add(&w->counters.received_bytes, bytes);
-    *ret_seen = seen;
-    return kept;
 }
 
 static void advance_clock(struct dp_worker *w)
@@ -321,18 +343,74 @@ static uint32_t take(struct dp_worker *w)
     return n;
 }
 
-uint32_t dp_worker_poll(struct dp_worker *w)
+/* Find or begin the flows of the batch, or give it away. @return packets that stayed */
+static uint32_t settle(struct dp_worker *w, uint32_t n)
 {
-    uint32_t seen = 0, n = 0;
-    dp_stage_begin(&w->stages);
-    if (!w->source->file)
-        advance_clock(w);
-    if (!w->deaf)
-        n = fill_batch(w, &seen);
     dp_table_hash_packets(&w->table, w->batch, n);
     if (w->distribute != NULL)
         n = give(w, n);
     dp_worker_process(w, n);
+    return n;
+}
+
+/* --- one burst --- */
+
+/* A burst is cut where a second ends, so that its flows are counted where its packets are. */
+static bool begins_second(struct dp_worker *w, const struct dp_frame *frame)
+{
+    if (w->source->file && frame->ts_ns > w->clock_ns)
+        w->clock_ns = frame->ts_ns;
+    return w->links != NULL && dp_links_is_over(w->links, link_time(w, frame->ts_ns, w->clock_ns));
+}
+
+/*
+ * @param ret_handled  packets that were in the batch before a second ended
+ * @return packets in the batch; *ret_seen counts the frames read for it
+ */
+static uint32_t fill_batch(struct dp_worker *w, uint32_t *ret_seen, uint32_t *ret_handled)
+{
+    struct dp_frame frames[DP_BURST];
+    struct dp_source *source = w->source;
+    uint32_t seen = 0, kept = 0, handled = 0;
+    uint64_t bytes = 0;
+    while (seen < DP_BURST) {
+        uint32_t n = source->ops->burst(source, frames, DP_BURST - seen);
+        dp_stage_mark(&w->stages, DP_STAGE_RX);
+        if (n == 0)
+            break;
+        for (uint32_t i = 0; i < n && i < PREFETCH_FRAMES; i++)
+            __builtin_prefetch(frames[i].data);
+        for (uint32_t i = 0; i < n; i++) {
+            if (i + PREFETCH_FRAMES < n)
+                __builtin_prefetch(frames[i + PREFETCH_FRAMES].data);
+            if (ATL_UNLIKELY(begins_second(w, &frames[i]))) {
+                handled += settle(w, kept);
+                kept = 0;
+                link_turn(w, link_time(w, frames[i].ts_ns, w->clock_ns));
+            }
+            bytes += frames[i].wire;
+            kept += decode(w, &frames[i], &w->batch[kept]);
+        }
+        dp_stage_mark(&w->stages, DP_STAGE_DECODE);
+        source->ops->release(source);
+        seen += n;
+    }
+    atl_counter_add(&w->counters.received_packets, seen);
+    atl_counter_add(&w->counters.received_bytes, bytes);
+    *ret_seen = seen;
+    *ret_handled = handled;
+    return kept;
+}
+
+uint32_t dp_worker_poll(struct dp_worker *w)
+{
+    uint32_t seen = 0, handled = 0, n = 0;
+    dp_stage_begin(&w->stages);
+    if (!w->source->file)
+        advance_clock(w);
+    if (!w->deaf)
+        n = fill_batch(w, &seen, &handled);
+    n = handled + settle(w, n);
     if (w->distribute != NULL)
         n += take(w);
     dp_stage_mark(&w->stages, DP_STAGE_TABLE);
@@ -346,7 +424,10 @@ uint32_t dp_worker_poll(struct dp_worker *w)
     uint32_t ends = expire(w);
     dp_stage_mark(&w->stages, DP_STAGE_EXPIRY);
     dp_stage_end(&w->stages, seen, n, w->counters.stage_cycles, w->counters.stage_packets);
-    atomic_store_explicit(&w->now_ns, w->clock_ns, memory_order_relaxed);
+    if (w->links != NULL && w->clock_ns >= w->links->due_ns)
+        link_close(w);
+    /* Who reads it knows that everything before that time was exported. */
+    atomic_store_explicit(&w->now_ns, w->clock_ns, memory_order_release);
     atl_counter_add(&w->beat, 1);
     dp_worker_publish(w);
     return seen + n + ends;
@@ -354,7 +435,8 @@ uint32_t dp_worker_poll(struct dp_worker *w)
 
 bool dp_worker_has_room(const struct dp_worker *w)
 {
-    bool room = w->ring_slots - atl_ring_used(w->ring) >= DP_STEP_RECORDS;
+    bool room = w->ring_slots - atl_ring_used(w->ring) >= DP_STEP_RECORDS &&
+                (w->links == NULL || dp_links_has_room(w->links));
     if (w->distribute == NULL || w->deaf)
         return room;
     return room && dp_distribute_has_room(w->distribute, w->index, DP_BURST);

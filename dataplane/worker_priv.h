@@ -10,6 +10,7 @@
 #include "dataplane/decode_priv.h"
 #include "dataplane/distribute_priv.h"
 #include "dataplane/evidence_priv.h"
+#include "dataplane/link_priv.h"
 #include "dataplane/publish_priv.h"
 #include "dataplane/source_priv.h"
 #include "dataplane/stage_priv.h"
@@ -54,6 +55,7 @@ struct dp_worker {
     bool flushing;
     struct dp_evidence *evidence;     /* NULL: off; the worker's */
     struct dp_distribute *distribute; /* borrowed; NULL: what is read here stays here */
+    struct dp_links *links;           /* NULL: off; the worker's */
     uint32_t index;
     bool deaf; /* reads no more, takes what others still give */
     struct dp_stages stages;
@@ -87,6 +89,8 @@ ATL_HOT uint32_t dp_worker_process(struct dp_worker *w, uint32_t n);
 bool dp_worker_flush(struct dp_worker *w);
 /** True when the rings can take whatever one poll or flush step finishes or hands over. */
 bool dp_worker_has_room(const struct dp_worker *w);
+/** The last second is over, too. */
+void dp_worker_link_end(struct dp_worker *w);
 /** Show the counters as they stand to other threads. */
 static inline void dp_worker_publish(struct dp_worker *w)
 {

@@ -31,6 +31,7 @@ static bool is_set(const _Atomic bool *flag)
 static void finish(struct dp_worker *w)
 {
     bool failed = w->source->state == DP_SOURCE_FAILED;
+    dp_worker_link_end(w);
     atomic_store_explicit(&w->state, failed ? DP_FAILED : DP_ENDED, memory_order_release);
 }
 
