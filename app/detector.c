@@ -43,6 +43,7 @@ struct detector {
     pthread_mutex_t rows_lock; /* reservoirs: analysis offers, trainer copies */
 
     struct feat_hosts *hosts;
+    struct feat_links *links[DETECTOR_LINKS]; /* NULL without the op */
     struct tally *tally;
     atl_ns tally_began_ns, tally_looked_ns;
     struct suspect suspects[SUSPECTS];
@@ -69,6 +70,17 @@ const struct feat_schema *view_schema(enum view view)
 
 /* --- life --- */
 
+static int create_links(struct detector *d)
+{
+    static const uint32_t intervals_s[DETECTOR_LINKS] = {1, 10, 60};
+    int r = 0;
+    if (d->ops.link == NULL)
+        return 0;
+    for (int i = 0; i < DETECTOR_LINKS && r == 0; i++)
+        r = feat_links_create(&d->links[i], intervals_s[i], d->ops.link, d->ops.ctx);
+    return r;
+}
+
 static int view_create(struct view_state *v, enum view view, const struct detector_config *cfg)
 {
     struct learn_shape shape;
@@ -92,6 +104,8 @@ int detector_create(struct detector **ret_detector, const struct detector_config
     int r = feat_hosts_create(&d->hosts, &cfg->hosts);
     if (r == 0)
         r = tally_create(&d->tally, recipe_risk(VIEW_FLOW));
+    if (r == 0)
+        r = create_links(d);
     for (enum view v = 0; v < VIEW_COUNT && r == 0; v++)
         r = view_create(&d->views[v], v, cfg);
     if (r < 0) {
@@ -114,6 +128,8 @@ void detector_destroy(struct detector *d)
         learn_reservoir_destroy(d->views[v].reservoir);
     }
     feat_hosts_destroy(d->hosts);
+    for (int i = 0; i < DETECTOR_LINKS; i++)
+        feat_links_destroy(d->links[i]);
     tally_destroy(d->tally);
     pthread_mutex_destroy(&d->rows_lock);
     free(d);
@@ -414,6 +430,30 @@ static void judge_host(struct detector *d, const struct feat_host_row *row)
     pthread_mutex_unlock(&d->rows_lock);
 }
 
+/* --- link view --- */
+
+void detector_link(void *detector, const struct dp_link *second)
+{
+    struct detector *d = detector;
+    for (int i = 0; i < DETECTOR_LINKS; i++)
+        if (d->links[i] != NULL)
+            feat_links_add(d->links[i], second);
+}
+
+void detector_link_step(struct detector *d, uint64_t due_s)
+{
+    for (int i = 0; i < DETECTOR_LINKS; i++)
+        if (d->links[i] != NULL)
+            feat_links_step(d->links[i], due_s);
+}
+
+static void flush_links(struct detector *d)
+{
+    for (int i = 0; i < DETECTOR_LINKS; i++)
+        if (d->links[i] != NULL)
+            feat_links_flush(d->links[i]);
+}
+
 static void set_clock(struct detector *d, atl_ns now_ns)
 {
     if (now_ns <= d->now_ns)
@@ -436,6 +476,7 @@ void detector_step(struct detector *d, atl_ns now_ns, bool flush)
             judge_host(d, &d->rows[i]);
     } while (n == HOST_ROWS);
     if (flush) {
+        flush_links(d);
         d->now_ns = d->tally_began_ns = d->tally_looked_ns = 0;
         tally_clear(d->tally);
     }

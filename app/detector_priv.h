@@ -16,6 +16,8 @@
 #include "features/features.h"
 #include "learner/learner.h"
 
+#define DETECTOR_LINKS 3 /* intervals of the link view */
+
 enum view { VIEW_FLOW, VIEW_HOST, VIEW_COUNT };
 
 const char *view_name(enum view view); /* "flow", "host": also the section of the model file */
@@ -41,6 +43,11 @@ struct detector_scored {
 struct detector_ops {
     void (*signal)(void *ctx, const struct alert_signal *signal);
     void (*scored)(void *ctx, const struct detector_scored *scored); /* or NULL */
+    /**
+     * Rows of the link view of 1, 10 and 60 s, each kind in order of time; NULL: none are made. In
+     * the analysis thread, from detector_link, detector_link_step and a step that flushes.
+     */
+    feat_link_fn link;
     void *ctx;
 };
 
@@ -52,6 +59,10 @@ void detector_destroy(struct detector *detector);
 
 /** Analysis thread. */
 void detector_add(struct detector *detector, const struct dp_flow *flow);
+/** Analysis thread: a second of the link, as dp_engine_link hands it over (a dp_link_fn). */
+void detector_link(void *detector, const struct dp_link *second);
+/** Analysis thread: what dp_engine_link returned for a live port, so that silence shows, too. */
+void detector_link_step(struct detector *detector, uint64_t due_s);
 /** Analysis thread: score what waits, look at the hosts that are due; `flush` at the end of a file.
  */
 void detector_step(struct detector *detector, atl_ns now_ns, bool flush);

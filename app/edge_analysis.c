@@ -153,6 +153,7 @@ static uint32_t drain_all(struct edge *e)
 static void step(struct edge *e, bool flush)
 {
     atl_ns now_ns = dp_engine_now_ns(e->engine);
+    edge_link_take(e);
     detector_step(e->detector, now_ns, flush);
     edge_account_raise(e);
     alert_book_step(e->book, now_ns);
@@ -188,7 +189,7 @@ static int make_parts(struct edge *e)
         .seed = cfg->learning.seed,
         .in_iface = cfg->capture.device,
     };
-    const struct detector_ops ops = {on_signal, NULL, e};
+    const struct detector_ops ops = {.signal = on_signal, .link = edge_link_row, .ctx = e};
     alert_config_default(&e->alert_cfg);
     e->alert_cfg.open_max = (uint32_t)cfg->alerts.open_max;
     e->alert_cfg.cooldown_ns = cfg->alerts.cooldown;
@@ -205,6 +206,7 @@ static int make_parts(struct edge *e)
 int edge_analysis_start(struct edge *e, struct atl_error *err)
 {
     pthread_mutex_init(&e->open_lock, NULL);
+    pthread_mutex_init(&e->link_lock, NULL);
     int r = make_parts(e);
     if (r < 0)
         return atl_error_set(err, r, "cannot set up the analysis: %s", strerror(-r));
@@ -240,4 +242,5 @@ void edge_analysis_stop(struct edge *e)
         free(e->open[i].json);
     free(e->open);
     pthread_mutex_destroy(&e->open_lock);
+    pthread_mutex_destroy(&e->link_lock);
 }

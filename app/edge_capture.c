@@ -53,6 +53,7 @@ int edge_capture_open(struct edge *e, struct atl_error *err)
     int r = capture_config(cfg, &dp, err);
     if (r < 0)
         return r;
+    dp.link = true;
     if (log_enabled(LOG_DEBUG))
         dp.log = on_library_line;
     r = dp_engine_create(&e->engine, &dp, err);

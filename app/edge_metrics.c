@@ -72,7 +72,7 @@ static json_t *bus_json(const struct edge *e)
                      INT(stats.refused_full), "dropped", INT(stats.dropped));
 }
 
-static json_t *document(const struct edge *e, const struct dp_counters *c)
+static json_t *document(struct edge *e, const struct dp_counters *c)
 {
     json_t *rates = json_pack("{s:f, s:f, s:f}", "packets_per_s", e->packets_per_s, "bits_per_s",
                               e->bits_per_s, "flows_per_s", e->flows_per_s);
@@ -88,6 +88,9 @@ static json_t *document(const struct edge *e, const struct dp_counters *c)
                         json_pack("{s:I, s:I}", "open", INT(atomic_load(&e->alerts_open)),
                                   "suppressed", INT(atomic_load(&e->alerts_suppressed))));
     json_object_set_new(doc, "bus", bus_json(e));
+    json_t *link = edge_link_json(e);
+    if (link != NULL)
+        json_object_set_new(doc, "link", link);
     if (e->cfg->export.to[0] != '\0')
         json_object_set_new(
             doc, "export",
@@ -97,7 +100,7 @@ static json_t *document(const struct edge *e, const struct dp_counters *c)
     return doc;
 }
 
-json_t *edge_metrics_json(const struct edge *e)
+json_t *edge_metrics_json(struct edge *e)
 {
     struct dp_counters c;
     dp_engine_counters(e->engine, &c);

@@ -69,6 +69,10 @@ struct edge {
     atl_ns export_due_ns;
     bool export_failed; /* already said */
 
+    /* under link_lock: the latest row of the link view of a minute */
+    pthread_mutex_t link_lock;
+    struct feat_link_row link_row; /* interval_s 0: none yet */
+
     /* under open_lock: what must stand on the broker */
     pthread_mutex_t open_lock;
     struct open_alert *open;
@@ -90,6 +94,14 @@ int edge_export_open(struct edge *edge, struct atl_error *err);
 void edge_export_flow(struct edge *edge, const struct dp_flow *flow);
 void edge_export_step(struct edge *edge);
 void edge_export_close(struct edge *edge);
+
+/* edge_link.c */
+/** Hand the seconds that are complete to the detector. Analysis thread. */
+void edge_link_take(struct edge *edge);
+/** The detector's `link` op: keep the row for the metrics. */
+void edge_link_row(void *edge, const struct feat_link_row *row);
+/** The latest minute as an object, NULL before the first. Any thread. */
+json_t *edge_link_json(struct edge *edge);
 
 /* edge_federation.c */
 int edge_federation_open(struct edge *edge, struct atl_error *err);
@@ -124,7 +136,7 @@ void edge_evidence_wish(struct edge *edge, const struct alert_incident *incident
 json_t *edge_evidence_answer(struct edge *edge, const json_t *request);
 
 /* edge_metrics.c */
-json_t *edge_metrics_json(const struct edge *edge);
+json_t *edge_metrics_json(struct edge *edge);
 void edge_metrics_publish(struct edge *edge);
 
 #endif

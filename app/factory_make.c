@@ -63,7 +63,7 @@ static int watch_site(struct detector *detector, enum traf_profile profile, uint
     int r = traf_write_pcap(&cfg, scratch, &summary, err);
     if (r < 0)
         return r;
-    const struct replay_ops ops = {on_flow, on_step, detector, NULL};
+    const struct replay_ops ops = {.flow = on_flow, .step = on_step, .ctx = detector};
     return replay_file(DP_BACKEND_PCAP, DP_KEY_INNER, scratch, &ops, &counters, err);
 }
 
@@ -90,7 +90,7 @@ static int make(const char *scratch, struct model_set *set, struct atl_error *er
     feat_host_config_default(&cfg.hosts);
     cfg.hosts.hosts_max = 65536;
     cfg.hosts.seed = SEED;
-    const struct detector_ops ops = {no_signal, NULL, NULL};
+    const struct detector_ops ops = {.signal = no_signal};
     struct detector *detector;
     int r = detector_create(&detector, &cfg, &ops);
     if (r < 0)

@@ -27,6 +27,8 @@ static int run(struct dp_engine *engine, const struct replay_ops *ops)
         state = dp_engine_step(engine);
         if (drain(engine, ops) != 0)
             return 1;
+        if (ops->link != NULL)
+            dp_engine_link(engine, ops->link, ops->ctx);
         if (ops->step != NULL &&
             ops->step(ops->ctx, dp_engine_now_ns(engine), state != DP_RUNNING) != 0)
             return 1;
@@ -44,6 +46,7 @@ int replay_file(enum dp_backend backend, enum dp_key_view key, const char *devic
     cfg.key = key;
     cfg.device = device;
     cfg.file = true;
+    cfg.link = ops->link != NULL;
     struct dp_engine *engine;
     int r = dp_engine_create(&engine, &cfg, err);
     if (r < 0) {

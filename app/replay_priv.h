@@ -10,9 +10,11 @@ struct replay_ops {
     int (*flow)(void *ctx, const struct dp_flow *flow);
     /** After each burst, with packet time; `last` once at the end. NULL is fine. */
     int (*step)(void *ctx, atl_ns now_ns, bool last);
-    void *ctx;
+    /** Each second that is complete, before the step of its burst. NULL: none is kept. */
+    dp_link_fn link;
     /** When all is read and counted, before the engine is gone. NULL is fine. */
     void (*end)(void *ctx, const struct dp_engine *engine);
+    void *ctx;
 };
 
 /**

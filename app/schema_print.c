@@ -6,7 +6,7 @@
 
 typedef const struct feat_schema *(*schema_get)(void);
 
-static const schema_get views[] = {feat_schema_flow, feat_schema_host};
+static const schema_get views[] = {feat_schema_flow, feat_schema_host, feat_schema_link};
 
 static const char *scale_name(enum feat_scale scale)
 {

@@ -77,7 +77,7 @@ static int on_step(void *ctx, atl_ns now_ns, bool last)
 
 static int replay(struct detect *d, const char *file, struct atl_error *err)
 {
-    const struct replay_ops ops = {on_flow, on_step, d, NULL};
+    const struct replay_ops ops = {.flow = on_flow, .step = on_step, .ctx = d};
     struct dp_counters c;
     int r = replay_file(DP_BACKEND_PCAP, DP_KEY_INNER, file, &ops, &c, err);
     d->read_any = c.received_packets > 0 || r == 0;
@@ -136,7 +136,7 @@ static int learn_view(struct detect *d, enum view view, const struct feat_host_c
 static int read_baselines(struct detect *d, struct atl_error *err)
 {
     struct detector_config cfg;
-    const struct detector_ops ops = {ignore_signal, NULL, d};
+    const struct detector_ops ops = {.signal = ignore_signal, .ctx = d};
     default_detector(d, &cfg, "baseline");
     int r = detector_create(&d->detector, &cfg, &ops);
     if (r < 0)
@@ -212,7 +212,8 @@ static void on_scored(void *ctx, const struct detector_scored *s)
 static int watch_file(struct detect *d, struct atl_error *err)
 {
     struct detector_config cfg;
-    const struct detector_ops ops = {on_signal, d->scores_path != NULL ? on_scored : NULL, d};
+    const struct detector_ops ops = {
+        .signal = on_signal, .scored = d->scores_path != NULL ? on_scored : NULL, .ctx = d};
     default_detector(d, &cfg, d->file);
     alert_config_default(&d->alert_cfg);
     d->alert_cfg.site = "local";

@@ -4,6 +4,7 @@
 #include "app/options_priv.h"
 #include "app/replay_priv.h"
 #include "app/schema_print_priv.h"
+#include "app/view_writer_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +18,10 @@ static const char help[] =
     "Turn capture files (pcap, pcapng, gzip'ed or not; '-' = standard input) into one record for "
     "each\n"
     "conversation, with features. Records go to standard output, a summary to standard error.\n\n"
+    "  -v, --view flow|host|link    what a row is about [flow]: a conversation; an address in one "
+    "role\n"
+    "                               and window; everything that passes in one interval\n"
+    "  -i, --interval 1s|10s|60s    of the link view [1s]\n"
     "  -f, --format csv|jsonl|ipfix|none  form of the records [csv]; none only counts\n"
     "  -p, --profile atalaya|cic    set of columns [atalaya]; cic: those of CICFlowMeter, "
     "corrected\n"
@@ -33,6 +38,11 @@ static const char help[] =
     "  -h, --help                   this text\n\n"
     "Example: atalaya flows --format jsonl capture.pcap | head -n 1\n";
 
+enum flows_view { FLOWS_FLOW, FLOWS_HOST, FLOWS_LINK };
+
+static const char *const views[] = {"flow", "host", "link", NULL}; /* enum flows_view */
+static const char *const intervals[] = {"1s", "10s", "60s", NULL};
+static const uint32_t intervals_s[] = {1, 10, 60};
 static const char *const formats[] = {"csv", "jsonl", "ipfix", "none", NULL};
 static const char *const profiles[] = {"atalaya", "cic", NULL};
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
@@ -44,8 +54,11 @@ struct flows {
     enum dp_key_view key;
     bool json, schema, compat;
     json_t *telecom; /* of the file read last, if json */
-    struct exporter *exporter;
-    struct dp_counters total; /* of the files that are done */
+    enum flows_view view;
+    uint32_t interval_s;        /* 0: not given */
+    struct exporter *exporter;  /* flow view */
+    struct view_writer *writer; /* the others */
+    struct dp_counters total;   /* of the files that are done */
     atl_ns now_ns;
     struct atl_error *err;
 };
@@ -53,14 +66,24 @@ struct flows {
 static int on_flow(void *ctx, const struct dp_flow *flow)
 {
     struct flows *f = ctx;
-    return exporter_flow(f->exporter, flow, f->now_ns, f->err);
+    if (f->writer == NULL)
+        return exporter_flow(f->exporter, flow, f->now_ns, f->err);
+    view_writer_flow(f->writer, flow);
+    return 0;
+}
+
+static void on_link(void *ctx, const struct dp_link *second)
+{
+    struct flows *f = ctx;
+    view_writer_link(f->writer, second);
 }
 
 static int on_step(void *ctx, atl_ns now_ns, bool last)
 {
     struct flows *f = ctx;
-    (void)last;
     f->now_ns = now_ns;
+    if (f->writer != NULL)
+        return view_writer_step(f->writer, now_ns, last, f->err);
     return exporter_step(f->exporter, &f->total, now_ns, f->err);
 }
 
@@ -157,7 +180,13 @@ static json_t *summary_json(const char *path, const struct dp_counters *c, json_
 static int read_files(struct flows *f, char **paths, int n, json_t *files, struct atl_error *err)
 {
     for (int i = 0; i < n; i++) {
-        const struct replay_ops ops = {on_flow, on_step, f, files != NULL ? read_telecom : NULL};
+        const struct replay_ops ops = {
+            .flow = on_flow,
+            .step = on_step,
+            .link = f->view == FLOWS_LINK ? on_link : NULL,
+            .end = files != NULL ? read_telecom : NULL,
+            .ctx = f,
+        };
         struct dp_counters c;
         f->telecom = NULL;
         int r = replay_file(f->backend, f->key, paths[i], &ops, &c, err);
@@ -177,12 +206,32 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
     return 0;
 }
 
+static int open_output(struct flows *f, struct atl_error *err)
+{
+    f->cfg.patient = true;
+    if (f->view == FLOWS_FLOW || f->cfg.format == EXPORTER_NONE)
+        return exporter_create(&f->exporter, &f->cfg, err);
+    const struct view_writer_config cfg = {
+        .view = f->view == FLOWS_HOST ? VIEW_WRITER_HOST : VIEW_WRITER_LINK,
+        .format = (enum feat_format)f->cfg.format,
+        .units = f->cfg.units,
+        .interval_s = f->interval_s != 0 ? f->interval_s : intervals_s[0],
+        .to = f->cfg.to,
+    };
+    return view_writer_create(&f->writer, &cfg, err);
+}
+
+static int close_output(struct flows *f, struct atl_error *err)
+{
+    return f->writer != NULL ? view_writer_close(f->writer, err)
+                             : exporter_close(f->exporter, &f->total, f->now_ns, err);
+}
+
 static int run(struct flows *f, char **paths, int n)
 {
     struct atl_error err = {""};
     f->err = &err;
-    f->cfg.patient = true;
-    int r = exporter_create(&f->exporter, &f->cfg, &err);
+    int r = open_output(f, &err);
     if (r < 0) {
         fprintf(stderr, "atalaya flows: %s\n", err.text);
         return EXIT_FAILED;
@@ -191,7 +240,7 @@ static int run(struct flows *f, char **paths, int n)
     r = read_files(f, paths, n, files, &err);
     /* records of a damaged capture are kept: what was read so far is true */
     struct atl_error write_err;
-    if (exporter_close(f->exporter, &f->total, f->now_ns, &write_err) < 0) {
+    if (close_output(f, &write_err) < 0) {
         r = -EIO;
         err = write_err;
     }
@@ -214,6 +263,7 @@ static const struct option options[] = {
     {"backend", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
     {"key", required_argument, NULL, 'k'},     {"nanoseconds", no_argument, NULL, 'n'},
     {"schema", no_argument, NULL, 's'},        {"units", no_argument, NULL, 'u'},
+    {"view", required_argument, NULL, 'v'},    {"interval", required_argument, NULL, 'i'},
     {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
@@ -237,6 +287,14 @@ static int take_option(struct flows *f, int c, char **argv)
     case 'k':
         choice = options_choice("flows", "--key", optarg, keys);
         f->key = (enum dp_key_view)choice;
+        break;
+    case 'v':
+        choice = options_choice("flows", "--view", optarg, views);
+        f->view = (enum flows_view)choice;
+        break;
+    case 'i':
+        choice = options_choice("flows", "--interval", optarg, intervals);
+        f->interval_s = choice < 0 ? 0 : intervals_s[choice];
         break;
     case 'c':
         f->compat = true;
@@ -265,13 +323,25 @@ static int take_option(struct flows *f, int c, char **argv)
     return choice < 0 ? EXIT_USAGE : -1;
 }
 
+/* @return NULL, or what contradicts what */
+static const char *check_view(const struct flows *f)
+{
+    if (f->interval_s != 0 && f->view != FLOWS_LINK)
+        return "--interval is for --view link";
+    if (f->view == FLOWS_FLOW)
+        return NULL;
+    if (f->cfg.format == EXPORTER_IPFIX)
+        return "ipfix is for --view flow; write the other views as csv or jsonl";
+    return f->cfg.profile != EXPORTER_ATALAYA ? "the cic profile is for --view flow" : NULL;
+}
+
 int verb_flows(int argc, char **argv)
 {
     struct flows f = {0};
     struct atl_error err;
     exporter_config_default(&f.cfg);
     opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":f:p:o:b:k:h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":v:i:f:p:o:b:k:h", options, NULL)) != -1;) {
         int code = take_option(&f, c, argv);
         if (code >= 0)
             return code;
@@ -282,6 +352,9 @@ int verb_flows(int argc, char **argv)
         return options_usage("flows", "--cic-compat needs --profile cic");
     if (f.compat)
         f.cfg.profile = EXPORTER_CIC_COMPAT;
+    const char *wrong = check_view(&f);
+    if (wrong != NULL)
+        return options_usage("flows", "%s", wrong);
     if (exporter_config_check(&f.cfg, &err) < 0)
         return options_usage("flows", "%s", err.text);
     if (optind == argc)

@@ -141,6 +141,20 @@ static void print_status(const json_t *doc)
            number(doc, "federation.budget"));
 }
 
+static void print_link(const json_t *doc)
+{
+    if (at(doc, "link") == NULL) /* the edge runs for less than a minute */
+        return;
+    printf("minute     %.8s: %.0f packets, %.0f bytes, %.0f flows begun from %.0f sources to %.0f "
+           "destinations,\n           %.0f %% unanswered; SYN %.0f, SYN+ACK %.0f, RST %.0f; "
+           "drops %.0f\n",
+           text(doc, "link.first") + 11, number(doc, "link.packets"), number(doc, "link.bytes"),
+           number(doc, "link.flows_begun"), number(doc, "link.sources"),
+           number(doc, "link.destinations"), 100 * number(doc, "link.unanswered_share"),
+           number(doc, "link.syn"), number(doc, "link.syn_ack"), number(doc, "link.rst"),
+           number(doc, "link.drops"));
+}
+
 static void print_stats(const json_t *doc)
 {
     size_t i;
@@ -148,6 +162,7 @@ static void print_stats(const json_t *doc)
     print_packets(doc);
     printf("difference %.0f, on their way between workers %.0f\n",
            number(doc, "packets.difference"), number(doc, "packets.handed"));
+    print_link(doc);
     printf("\nworker     received        given        taken    processed   live flows  busy     "
            "rx  decode  table  expiry\n");
     json_array_foreach((json_t *)(uintptr_t)at(doc, "workers"), i, w)

@@ -147,8 +147,10 @@ void dp_links_open(struct dp_links *links, atl_ns time_ns, atl_ns clock_ns, bool
     links->begin_ns = links->at.second * ATL_NS_PER_S;
     links->length_ns = ATL_NS_PER_S;
     links->file = file;
-    atl_ns left_ns = ATL_NS_PER_S - (time_ns - links->begin_ns) + (file ? 0 : SLACK_NS);
-    links->due_ns = clock_ns < UINT64_MAX - left_ns ? clock_ns + left_ns : UINT64_MAX;
+    /* A file's clock may be ahead of the packet already, with the rest of a batch. */
+    atl_ns from_ns = file ? links->begin_ns : clock_ns;
+    atl_ns left_ns = file ? ATL_NS_PER_S : ATL_NS_PER_S - (time_ns - links->begin_ns) + SLACK_NS;
+    links->due_ns = from_ns < UINT64_MAX - left_ns ? from_ns + left_ns : UINT64_MAX;
 }
 
 bool dp_links_is_late(const struct dp_links *links, atl_ns time_ns)

@@ -45,7 +45,7 @@ uint64_t dp_links_bytes(void);
 void dp_links_close(struct dp_links *links, const struct dp_telecom *telecom,
                     const atl_counter encaps[DP_ENCAP_COUNT],
                     const atl_counter reasons[DP_REASON_COUNT]);
-/** Begin the second of time_ns. @param clock_ns  the worker's; for files the same as time_ns */
+/** Begin the second of time_ns. @param clock_ns  the worker's, which ends the second in silence */
 void dp_links_open(struct dp_links *links, atl_ns time_ns, atl_ns clock_ns, bool file);
 /** True when a packet of another time belongs to the second at hand all the same. */
 bool dp_links_is_late(const struct dp_links *links, atl_ns time_ns);

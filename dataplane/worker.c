@@ -89,12 +89,24 @@ static void link_turn(struct dp_worker *w, atl_ns time_ns)
     dp_links_open(w->links, time_ns, w->clock_ns, w->source->file);
 }
 
-static void link_begun(struct dp_worker *w, const struct dp_packet *p, const struct dp_entry *e)
+/* A packet taken from another worker may be the first of a second. */
+static void link_reach(struct dp_worker *w, const struct dp_packet *p)
 {
     atl_ns time_ns = link_time(w, p->ts_ns, p->clock_ns);
-    if (dp_links_is_over(w->links, time_ns)) /* taken from another worker */
+    if (dp_links_is_over(w->links, time_ns))
         link_turn(w, time_ns);
+}
+
+static void link_begun(struct dp_worker *w, const struct dp_packet *p, const struct dp_entry *e)
+{
+    link_reach(w, p);
     dp_links_begun(w->links, p, e != NULL ? e->initiator : p->from);
+}
+
+static void link_answered(struct dp_worker *w, const struct dp_packet *p)
+{
+    link_reach(w, p);
+    w->links->at.counts[DP_LINK_ANSWERED]++;
 }
 
 void dp_worker_link_end(struct dp_worker *w)
@@ -275,7 +287,7 @@ static bool process(struct dp_worker *w, uint32_t i)
     if (ATL_UNLIKELY(p->from != e->initiator && !e->answered)) {
         e->answered = true;
         if (w->links != NULL)
-            w->links->at.counts[DP_LINK_ANSWERED]++;
+            link_answered(w, p);
     }
     if (ATL_UNLIKELY(e->probation) && !dp_flow_on_probation(e))
         dp_table_settle(&w->table, e, p->hash);

@@ -2,10 +2,11 @@
 /*
  * features: finished flows → named columns of numbers.
  *
- * Two views share one kind of schema: `flow` (one row per biflow) and `host` (one row per address,
- * role and window). A schema says for each column its name, unit, range, formula and source; its
- * hash travels with every model and export. Scaling is fixed by the schema, so it tells nothing
- * about the site (nothing to leak, nothing to charge to a privacy budget).
+ * Three views share one kind of schema: `flow` (one row per biflow), `host` (one row per address,
+ * role and window) and `link` (one row per interval). A schema says for each column its name, unit,
+ * range, formula and source; its hash travels with every model and export. Scaling is fixed by the
+ * schema, so it tells nothing about the site (nothing to leak, nothing to charge to a privacy
+ * budget).
  */
 #ifndef FEAT_FEATURES_H
 #define FEAT_FEATURES_H
@@ -34,7 +35,7 @@ struct feat_column {
 #define FEAT_HASH_BYTES  32
 
 struct feat_schema {
-    const char *name; /* "flow", "host" */
+    const char *name; /* "flow", "host", "link" */
     uint32_t version;
     uint32_t n_columns;
     const struct feat_column *columns;
@@ -42,6 +43,7 @@ struct feat_schema {
 
 const struct feat_schema *feat_schema_flow(void);
 const struct feat_schema *feat_schema_host(void);
+const struct feat_schema *feat_schema_link(void);
 /** BLAKE2b-256 over name, version and every field of every column. */
 void feat_schema_hash(const struct feat_schema *schema, uint8_t out[FEAT_HASH_BYTES]);
 
@@ -95,6 +97,35 @@ uint32_t feat_hosts_take(struct feat_hosts *hosts, atl_ns now_ns, bool flush,
 uint64_t feat_hosts_evicted(const struct feat_hosts *hosts);
 uint32_t feat_hosts_used(const struct feat_hosts *hosts);
 
+/* --- link series --- */
+
+/** One interval, aligned to its length since 1970. */
+struct feat_link_row {
+    atl_ns first_ns; /* begin of the interval */
+    uint32_t interval_s;
+    uint64_t packets, bytes; /* as in raw, to the last digit */
+    float raw[FEAT_COLUMNS_MAX];
+};
+
+/** Rows come in order of time, unless the clock was set back. */
+typedef void (*feat_link_fn)(void *ctx, const struct feat_link_row *row);
+
+/** A silence gives at most so many rows of zeros; the rest of it is left out. */
+#define FEAT_LINK_GAP_MAX 3600
+
+struct feat_links;
+
+/** @param interval_s  1 … 3600.  @return 0, -EINVAL, -ENOMEM */
+int feat_links_create(struct feat_links **ret_links, uint32_t interval_s, feat_link_fn fn,
+                      void *ctx);
+void feat_links_destroy(struct feat_links *links); /* NULL is fine */
+/** Count a second, as dp_engine_link hands it over; rows of intervals that it ends go out first. */
+void feat_links_add(struct feat_links *links, const struct dp_link *second);
+/** Nothing is to come from before due_s: rows of intervals that are over go out, empty ones too. */
+void feat_links_step(struct feat_links *links, uint64_t due_s);
+/** The row at hand goes out, whole or not, and time may begin anew. */
+void feat_links_flush(struct feat_links *links);
+
 /* --- identifiers --- */
 
 #define FEAT_COMMUNITY_ID_BYTES 40
@@ -130,6 +161,15 @@ size_t feat_cic_header(enum feat_format format, char *out, size_t out_bytes);
  */
 size_t feat_cic_flow(enum feat_format format, bool compat, const struct dp_flow *flow, char *out,
                      size_t out_bytes);
+
+/** Rows of the host and the link view; as feat_export_header, _units and _flow. */
+size_t feat_view_header(const struct feat_schema *schema, enum feat_format format, char *out,
+                        size_t out_bytes);
+size_t feat_view_units(const struct feat_schema *schema, char *out, size_t out_bytes);
+size_t feat_view_host(enum feat_format format, const struct feat_host_row *row, char *out,
+                      size_t out_bytes);
+size_t feat_view_link(enum feat_format format, const struct feat_link_row *row, char *out,
+                      size_t out_bytes);
 
 /* --- IPFIX (RFC 7011) --- */
 

@@ -119,7 +119,7 @@ static void make(struct detector **ret_detector, struct seen *seen)
         .min_flows = 20, .reservoir_rows = 20000, .seed = 1, .in_iface = "test"};
     feat_host_config_default(&cfg.hosts);
     cfg.hosts.seed = 1;
-    const struct detector_ops ops = {on_signal, on_scored, seen};
+    const struct detector_ops ops = {.signal = on_signal, .scored = on_scored, .ctx = seen};
     assert_int_equal(detector_create(ret_detector, &cfg, &ops), 0);
 }
 
