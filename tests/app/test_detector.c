@@ -177,6 +177,51 @@ static void a_scan_is_signalled_and_not_learned(void **state)
     detector_destroy(d);
 }
 
+struct link_rows {
+    uint32_t n[3]; /* of 1, 10, 60 s */
+    uint64_t packets[3];
+    atl_ns last_ns[3];
+};
+
+static void on_link(void *ctx, const struct feat_link_row *row)
+{
+    struct link_rows *rows = ctx;
+    int i = row->interval_s == 1 ? 0 : row->interval_s == 10 ? 1 : 2;
+    assert_true(row->interval_s == 1 || row->interval_s == 10 || row->interval_s == 60);
+    assert_true(row->first_ns >= rows->last_ns[i]);
+    rows->n[i]++;
+    rows->packets[i] += row->packets;
+    rows->last_ns[i] = row->first_ns;
+}
+
+static void link_rows_of_three_intervals_are_handed_on(void **state)
+{
+    (void)state;
+    struct link_rows rows = {.n = {0}};
+    struct detector_config cfg = {.min_flows = 20, .reservoir_rows = 100, .in_iface = "test"};
+    struct detector *d;
+    feat_host_config_default(&cfg.hosts);
+    const struct detector_ops ops = {.signal = on_signal, .link = on_link, .ctx = &rows};
+    assert_int_equal(detector_create(&d, &cfg, &ops), 0);
+    for (uint64_t s = 6000; s < 6120; s++) {
+        struct dp_link second = {.second = s};
+        second.counts[DP_LINK_PACKETS] = 7;
+        if (s % 2 == 0) /* the others are silent */
+            detector_link(d, &second);
+        detector_link_step(d, s + 1);
+    }
+    assert_int_equal(rows.n[0], 120);
+    assert_int_equal(rows.n[1], 12);
+    assert_int_equal(rows.n[2], 2);
+    struct dp_link begun = {.second = 6120};
+    detector_link(d, &begun);
+    detector_step(d, 6121 * ATL_NS_PER_S, true); /* the row at hand goes out */
+    assert_int_equal(rows.n[2], 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rows.packets[i], 60 * 7);
+    detector_destroy(d);
+}
+
 static void the_same_rows_give_the_same_model(void **state)
 {
     (void)state;
@@ -220,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silent_without_models),
         cmocka_unit_test(a_scan_is_signalled_and_not_learned),
+        cmocka_unit_test(link_rows_of_three_intervals_are_handed_on),
         cmocka_unit_test(the_same_rows_give_the_same_model),
         cmocka_unit_test(too_few_rows_are_refused),
     };
