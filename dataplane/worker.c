@@ -76,12 +76,12 @@ static atl_ns link_time(const struct dp_worker *w, atl_ns ts_ns, atl_ns clock_ns
     return w->source->file ? clock_ns : ts_ns;
 }
 
-static void link_close(struct dp_worker *w)
+static __attribute__((noinline)) void link_close(struct dp_worker *w)
 {
     dp_links_close(w->links, &w->decoder->telecom, w->decoder->encaps, w->counters.reasons);
 }
 
-static void link_turn(struct dp_worker *w, atl_ns time_ns)
+static __attribute__((noinline)) void link_turn(struct dp_worker *w, atl_ns time_ns)
 {
     if (dp_links_is_late(w->links, time_ns))
         return;
@@ -97,14 +97,17 @@ static void link_reach(struct dp_worker *w, const struct dp_packet *p)
         link_turn(w, time_ns);
 }
 
-static void link_begun(struct dp_worker *w, const struct dp_packet *p, const struct dp_entry *e)
+static __attribute__((noinline)) void link_begun(struct dp_worker *w, const struct dp_packet *p,
+                                                 const struct dp_entry *e)
 {
     link_reach(w, p);
     dp_links_begun(w->links, p, e != NULL ? e->initiator : p->from);
 }
 
-static void link_answered(struct dp_worker *w, const struct dp_packet *p)
+static __attribute__((noinline)) void link_answered(struct dp_worker *w, const struct dp_packet *p,
+                                                    struct dp_entry *e)
 {
+    e->answered = true;
     link_reach(w, p);
     w->links->at.counts[DP_LINK_ANSWERED]++;
 }
@@ -284,11 +287,8 @@ static bool process(struct dp_worker *w, uint32_t i)
     dp_flow_update(&w->table, e, p);
     if (ATL_UNLIKELY(e->timer != timer))
         timer_changed(w, e, timer);
-    if (ATL_UNLIKELY(p->from != e->initiator && !e->answered)) {
-        e->answered = true;
-        if (w->links != NULL)
-            link_answered(w, p);
-    }
+    if (w->links != NULL && ATL_UNLIKELY(p->from != e->initiator && !e->answered))
+        link_answered(w, p, e);
     if (ATL_UNLIKELY(e->probation) && !dp_flow_on_probation(e))
         dp_table_settle(&w->table, e, p->hash);
     return true;
@@ -385,6 +385,7 @@ static uint32_t fill_batch(struct dp_worker *w, uint32_t *ret_seen, uint32_t *re
     struct dp_source *source = w->source;
     uint32_t seen = 0, kept = 0, handled = 0;
     uint64_t bytes = 0;
+    bool file = source->file;
     while (seen < DP_BURST) {
         uint32_t n = source->ops->burst(source, frames, DP_BURST - seen);
         dp_stage_mark(&w->stages, DP_STAGE_RX);
@@ -395,6 +396,8 @@ static uint32_t fill_batch(struct dp_worker *w, uint32_t *ret_seen, uint32_t *re
         for (uint32_t i = 0; i < n; i++) {
             if (i + PREFETCH_FRAMES < n)
                 __builtin_prefetch(frames[i + PREFETCH_FRAMES].data);
+            if (file && frames[i].ts_ns > w->clock_ns)
+                w->clock_ns = frames[i].ts_ns;
             if (ATL_UNLIKELY(begins_second(w, &frames[i]))) {
                 handled += settle(w, kept);
                 kept = 0;
