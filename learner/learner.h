@@ -188,4 +188,94 @@ int learn_file_load(const char *path, struct learn_named *ret_models, uint32_t *
 int learn_file_parse(const uint8_t *data, size_t bytes, const char *where,
                      struct learn_named *ret_models, uint32_t *ret_n, struct atl_error *err);
 
+/* --- streaming threshold: SPOT and DSPOT (Siffer et al. 2017) --- */
+
+struct learn_spot_config {
+    double risk;         /* q: share of normal values above the threshold, 1e-8 … 0.05 */
+    double level;        /* quantile where the tail begins, 0.8 … 0.999, below 1 - risk */
+    uint32_t warmup;     /* values learned before the first verdict, 100 … 100,000 */
+    uint32_t excesses;   /* tail values kept, the newest ones, 50 … 10,000 */
+    uint32_t drift_rows; /* DSPOT: judge value - mean of the last so many, … 10,000; 0 = SPOT */
+};
+/** risk 1e-4, level 0.98, warm-up 1,000, 500 excesses, no drift. */
+void learn_spot_config_default(struct learn_spot_config *cfg);
+int learn_spot_config_check(const struct learn_spot_config *cfg, struct atl_error *err);
+
+struct learn_spot_verdict {
+    bool ready;       /* false during the warm-up of drift_rows + warmup values */
+    bool alarm;       /* value > threshold */
+    double threshold; /* in units of the value, the moving mean added */
+    double p_value;   /* that a normal value is at least as high, 1e-12 … 1; 1 in the warm-up */
+};
+
+/** Upper threshold of one stream. Memory is bounded by the configuration. One owner. */
+struct learn_spot;
+int learn_spot_create(struct learn_spot **ret_spot, const struct learn_spot_config *cfg,
+                      struct atl_error *err);
+void learn_spot_destroy(struct learn_spot *spot); /* NULL is fine */
+/**
+ * Judge one value, then learn from it; of alarms only as many and as far as `risk` lets normal
+ * values be. A value that is not finite is no alarm, teaches nothing and gets p_value 1. At most
+ * O(excesses + drift_rows); does not allocate.
+ */
+void learn_spot_step(struct learn_spot *spot, double value, struct learn_spot_verdict *ret_verdict);
+
+/* --- forecaster of a link series --- */
+
+struct learn_forecast_config {
+    double interval_s; /* sampling interval; 0 = the median of the first steps in time */
+    double coverage;   /* of low … high, 0.5 … 0.9999 */
+    double risk;       /* mean p-value at the boundary score 0.5, 1e-8 … 0.1 */
+    uint32_t
+        memory_rows; /* values remembered, 256 … 65,536; 144 bytes and about 4 ns a step for each */
+};
+/** Interval inferred, coverage 0.99, risk 0.005, 6,048 rows (three weeks of five minutes). */
+void learn_forecast_config_default(struct learn_forecast_config *cfg);
+int learn_forecast_config_check(const struct learn_forecast_config *cfg, struct atl_error *err);
+
+struct learn_forecast_row {
+    /* Known before the value was looked at; all three equal until there are two values. */
+    double expected, low, high;
+    /* 0 … 1, 0.5 = the boundary: something new begins here. 0 for a gap and for the first
+     * LEARN_FORECAST_WARMUP values. */
+    double score;
+    double p_value;     /* geometric mean of the conformal p-values behind the score; 1 = none */
+    bool gap;           /* no value */
+    bool clock_stepped; /* the stamp is not after the last one */
+};
+#define LEARN_FORECAST_WARMUP    64
+#define LEARN_FORECAST_VALUE_MAX 1e100 /* of |value|; beyond is a gap */
+
+/**
+ * Online, without look-ahead: each row is judged by the rows before it and then learned. Seven
+ * small models (level, trend; with the day, with the week once seen twice) run side by side, the
+ * one with the least recent error speaks. One owner; memory fixed at creation.
+ */
+struct learn_forecaster;
+/** @return 0, -EINVAL, -ENOMEM */
+int learn_forecaster_create(struct learn_forecaster **ret_forecaster,
+                            const struct learn_forecast_config *cfg, struct atl_error *err);
+void learn_forecaster_destroy(struct learn_forecaster *forecaster); /* NULL is fine */
+/**
+ * @param at_s      Unix time of the row; not finite counts as the last stamp
+ * @param offset_s  local time - UTC, so that days are the people's days; 0 when unknown
+ * @param value     NAN = a gap
+ * Every number in *ret_row is finite. Does not allocate.
+ */
+void learn_forecaster_step(struct learn_forecaster *forecaster, double at_s, int32_t offset_s,
+                           double value, struct learn_forecast_row *ret_row);
+/** The sampling interval in use, 0 while unknown. */
+double learn_forecaster_interval(const struct learn_forecaster *forecaster);
+
+/**
+ * Everything it knows as bytes that only the same program version on the same kind of machine
+ * reads; the restored one continues bit for bit. @param ret_data  malloc'ed, the caller's
+ * @return 0, -ENOMEM
+ */
+int learn_forecaster_save(const struct learn_forecaster *forecaster, uint8_t **ret_data,
+                          size_t *ret_bytes);
+/** @return 0, -EBADMSG (damaged, or of another version), -ENOMEM */
+int learn_forecaster_restore(struct learn_forecaster **ret_forecaster, const uint8_t *data,
+                             size_t bytes, struct atl_error *err);
+
 #endif
