@@ -14,6 +14,7 @@ int verb_detect(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_edge(int argc, char **argv);
 int verb_flows(int argc, char **argv);
+int verb_forecast(int argc, char **argv);
 int verb_hub(int argc, char **argv);
 int verb_keys(int argc, char **argv);
 int verb_privacy(int argc, char **argv);

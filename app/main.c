@@ -22,6 +22,8 @@ static const struct verb {
     {"evidence", verb_evidence, "write the packet headers behind an alert to a pcapng file"},
     {"flows", verb_flows, "turn capture files into flow records with features"},
     {"detect", verb_detect, "find anomalies in a capture file"},
+    {"forecast", verb_forecast,
+     "what a series was expected to be, row by row, and what is new in it"},
     {"traffic", verb_traffic, "make realistic traffic and labelled attacks"},
     {"privacy", verb_privacy, "privacy accountant: epsilon, noise calibration"},
     {"keys", verb_keys, "make or show a node's signing key"},

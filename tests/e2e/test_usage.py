@@ -7,7 +7,7 @@ import time
 from harness import ATALAYA, Process, atalaya, run_cases, scratch, wait_until
 
 VERBS = ["edge", "hub", "check", "doctor", "status", "stats", "reload", "evidence", "flows",
-         "detect", "traffic", "privacy", "keys"]
+         "detect", "forecast", "traffic", "privacy", "keys"]
 
 
 def help_has_an_example():
