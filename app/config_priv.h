@@ -43,6 +43,9 @@ struct config {
         atl_ns window, step;
     } hosts;
     struct {
+        uint64_t max;
+    } context;
+    struct {
         uint64_t flow_rows, host_rows, reservoir, seed;
     } learning;
     struct {

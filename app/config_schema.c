@@ -94,6 +94,9 @@ static const struct config_key keys[] = {
     DURATION("hosts.window", hosts.window, 1, 86400, E, "length of a host window"),
     DURATION("hosts.step", hosts.step, 0.1, 3600, E, "a running window is looked at this often"),
 
+    COUNT("context.max", context.max, 1024, 16777216, E,
+          "sources, destinations, pairs and services remembered for exports; memory is fixed"),
+
     COUNT("learning.flow_rows", learning.flow_rows, 256, 10000000, E,
           "flows seen before the flow detector watches"),
     COUNT("learning.host_rows", learning.host_rows, 128, 10000000, E,
@@ -214,6 +217,7 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->hosts.max = 16384;
     cfg->hosts.window = 60 * ATL_NS_PER_S;
     cfg->hosts.step = 5 * ATL_NS_PER_S;
+    cfg->context.max = 65536;
     cfg->learning.flow_rows = 5000;
     cfg->learning.host_rows = 20000;
     cfg->learning.reservoir = 20000;
@@ -256,4 +260,5 @@ void config_exporter(const struct config *cfg, struct exporter_config *ret_expor
     ret_exporter->nanoseconds = cfg->export.nanoseconds;
     ret_exporter->domain = (uint32_t)cfg->export.domain;
     ret_exporter->template_every_ns = cfg->export.template_every;
+    ret_exporter->context.entries_max = (uint32_t)cfg->context.max;
 }

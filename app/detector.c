@@ -166,7 +166,7 @@ int detector_copy_rows(struct detector *d, enum view view, float **ret_rows, uin
     pthread_mutex_lock(&d->rows_lock);
     uint32_t n = learn_reservoir_rows(reservoir);
     if (n > 0) {
-        size_t bytes = (size_t)n * view_schema(view)->n_columns * sizeof(float);
+        size_t bytes = (size_t)n * view_schema(view)->n_inputs * sizeof(float);
         float *rows = malloc(bytes);
         r = rows != NULL ? 0 : -ENOMEM;
         if (rows != NULL) {
@@ -330,7 +330,7 @@ static void judge_flow(struct detector *d, uint32_t i, bool watches)
         atl_counter_add(&d->views[VIEW_FLOW].anomalous, unusual);
     }
     if (!unusual && !is_suspect(d, &f->src) && !is_suspect(d, &f->dst))
-        remember(d, VIEW_FLOW, d->x + (size_t)i * feat_schema_flow()->n_columns);
+        remember(d, VIEW_FLOW, d->x + (size_t)i * feat_schema_flow()->n_inputs);
 }
 
 static void score_flows(struct detector *d)
@@ -370,7 +370,7 @@ static void look_at_tally(struct detector *d, bool flush)
 void detector_add(struct detector *d, const struct dp_flow *flow)
 {
     const struct feat_schema *schema = feat_schema_flow();
-    float *x = d->x + (size_t)d->waiting * schema->n_columns;
+    float *x = d->x + (size_t)d->waiting * schema->n_inputs;
     d->flows[d->waiting] = *flow;
     feat_flow_vector(flow, x);
     feat_scale_row(schema, x, x);

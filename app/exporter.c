@@ -16,6 +16,7 @@
 
 struct exporter {
     struct exporter_config cfg;
+    struct feat_context *context; /* NULL: the format has no columns of it */
     struct feat_ipfix *ipfix;
     struct outlink *link;
     struct outfile file;
@@ -30,6 +31,7 @@ struct exporter {
 void exporter_config_default(struct exporter_config *cfg)
 {
     *cfg = (struct exporter_config){.domain = 1, .template_every_ns = 60 * ATL_NS_PER_S};
+    feat_context_config_default(&cfg->context);
 }
 
 int exporter_config_check(const struct exporter_config *cfg, struct atl_error *err)
@@ -177,6 +179,15 @@ static int make_ipfix(struct exporter *x, struct atl_error *err)
 
 /* --- life --- */
 
+static int make_context(struct exporter *x, struct atl_error *err)
+{
+    if (x->cfg.profile != EXPORTER_ATALAYA || x->cfg.format == EXPORTER_NONE)
+        return 0;
+    int r = feat_context_create(&x->context, &x->cfg.context);
+    return r < 0 ? atl_error_set(err, r, "cannot set up the context of flows: %s", strerror(-r))
+                 : 0;
+}
+
 int exporter_create(struct exporter **ret_exporter, const struct exporter_config *cfg,
                     struct atl_error *err)
 {
@@ -188,7 +199,8 @@ int exporter_create(struct exporter **ret_exporter, const struct exporter_config
         return atl_error_set(err, -ENOMEM, "out of memory");
     x->cfg = *cfg;
     x->now_ns = atl_clock_wall_ns();
-    if (cfg->format == EXPORTER_IPFIX)
+    r = make_context(x, err);
+    if (r == 0 && cfg->format == EXPORTER_IPFIX)
         r = make_ipfix(x, err);
     if (r == 0 && cfg->to != NULL && outlink_is_url(cfg->to)) {
         const struct outlink_config link = {cfg->to, TCP_QUEUE_BYTES, cfg->patient,
@@ -199,6 +211,7 @@ int exporter_create(struct exporter **ret_exporter, const struct exporter_config
     }
     if (r < 0) {
         feat_ipfix_destroy(x->ipfix);
+        feat_context_destroy(x->context);
         free(x);
         return r;
     }
@@ -206,13 +219,14 @@ int exporter_create(struct exporter **ret_exporter, const struct exporter_config
     return 0;
 }
 
-static int write_text(struct exporter *x, const struct dp_flow *flow, struct atl_error *err)
+static int write_text(struct exporter *x, const struct dp_flow *flow, const float *raw,
+                      struct atl_error *err)
 {
     char line[FEAT_EXPORT_LINE_BYTES];
     enum feat_format format = (enum feat_format)x->cfg.format;
     bool compat = x->cfg.profile == EXPORTER_CIC_COMPAT;
     size_t n = x->cfg.profile == EXPORTER_ATALAYA
-                   ? feat_export_flow(format, flow, line, sizeof(line))
+                   ? feat_export_flow(format, flow, raw, line, sizeof(line))
                    : feat_cic_flow(format, compat, flow, line, sizeof(line));
     return write_file(x, line, n, err);
 }
@@ -220,20 +234,29 @@ static int write_text(struct exporter *x, const struct dp_flow *flow, struct atl
 int exporter_flow(struct exporter *x, const struct dp_flow *flow, atl_ns now_ns,
                   struct atl_error *err)
 {
+    float raw[FEAT_COLUMNS_MAX];
     int r = 0;
     x->now_ns = now_ns;
     if (x->cfg.format == EXPORTER_NONE)
         return 0;
+    if (x->context != NULL)
+        feat_context_row(x->context, flow, raw);
     if (x->link == NULL && !x->file_open)
         r = reopen_file(x, now_ns, err);
     if (r == 0)
-        r = x->ipfix != NULL ? result(x, feat_ipfix_flow(x->ipfix, flow, now_ns), err)
-                             : write_text(x, flow, err);
+        r = x->ipfix != NULL ? result(x, feat_ipfix_flow(x->ipfix, flow, raw, now_ns), err)
+                             : write_text(x, flow, raw, err);
     if (r < 0)
         x->counters.dropped_records++;
     else
         x->counters.records++;
     return r;
+}
+
+void exporter_clear_context(struct exporter *x)
+{
+    if (x->context != NULL)
+        feat_context_clear(x->context);
 }
 
 static bool is_due(atl_ns since_ns, atl_ns every_ns, atl_ns now_ns)
@@ -293,6 +316,7 @@ int exporter_close(struct exporter *x, const struct dp_counters *counters, atl_n
         atl_error_set(err, r, "%s", last.text);
     }
     feat_ipfix_destroy(x->ipfix);
+    feat_context_destroy(x->context);
     free(x);
     return r;
 }

@@ -43,6 +43,10 @@ enum flows_view { FLOWS_FLOW, FLOWS_HOST, FLOWS_LINK };
 static const char *const views[] = {"flow", "host", "link", NULL}; /* enum flows_view */
 static const char *const intervals[] = {"1s", "10s", "60s", NULL};
 static const uint32_t intervals_s[] = {1, 10, 60};
+
+/* A file may hold a whole site's day; memory that it does not need is never touched. */
+#define CONTEXT_ENTRIES (1U << 20)
+
 static const char *const formats[] = {"csv", "jsonl", "ipfix", "none", NULL};
 static const char *const profiles[] = {"atalaya", "cic", NULL};
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
@@ -189,6 +193,8 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
         };
         struct dp_counters c;
         f->telecom = NULL;
+        if (f->exporter != NULL)
+            exporter_clear_context(f->exporter);
         int r = replay_file(f->backend, f->key, paths[i], &ops, &c, err);
         add_counters(&f->total, &c);
         if (files != NULL) {
@@ -209,6 +215,7 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
 static int open_output(struct flows *f, struct atl_error *err)
 {
     f->cfg.patient = true;
+    f->cfg.context = (struct feat_context_config){.seed = 1, .entries_max = CONTEXT_ENTRIES};
     if (f->view == FLOWS_FLOW || f->cfg.format == EXPORTER_NONE)
         return exporter_create(&f->exporter, &f->cfg, err);
     const struct view_writer_config cfg = {

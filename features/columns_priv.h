@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The columns of both views, once: X(id, name, unit, scale, top, step, formula, source).
- * The order is the order of the vector. The first four flow columns repeat fixed columns of the
- * export.
+ * The columns of both views, once: X(id, name, unit, scale, top, step, formula, source). The order
+ * is the order of the vector and of the elements of IPFIX: new columns go to the end of a list. The
+ * first four flow columns repeat fixed columns of the export.
  */
 #ifndef FEAT_COLUMNS_PRIV_H
 #define FEAT_COLUMNS_PRIV_H
 
 #define SRC_FLOW "flow record"
 #define SRC_CIC  "CICFlowMeter, corrected"
+#define SRC_DNS  "first question of each DNS message on UDP port 53"
 #define SRC_HOST "host window"
+#define SRC_10S  "damped: half-life 10 s, this flow included"
+#define SRC_60S  "damped: half-life 60 s, this flow included"
+#define SRC_600S "damped: half-life 600 s, this flow included"
 
-#define FLOW_COLUMNS(X)                                                                            \
+#define FLOW_RECORD_COLUMNS(X)                                                                     \
     X(PACKETS_FWD, "packets_fwd", "packets", LOG, 1e6, 1, "packets of the initiator", SRC_FLOW)    \
     X(PACKETS_BWD, "packets_bwd", "packets", LOG, 1e6, 1, "packets of the responder", SRC_FLOW)    \
     X(BYTES_FWD, "bytes_fwd", "bytes", LOG, 1e9, 100, "sum of IP packet lengths, initiator",       \
@@ -71,7 +75,112 @@
     X(PORT_SYSTEM, "port_system", "1", LINEAR, 1, 1, "1 when the responder's port is below 1024",  \
       "RFC 6335")                                                                                  \
     X(PORT_WEB, "port_web", "1", LINEAR, 1, 1, "1 for ports 80, 443, 8080, 8443", "RFC 6335")      \
-    X(PORT_DNS, "port_dns", "1", LINEAR, 1, 1, "1 for port 53", "RFC 6335")
+    X(PORT_DNS, "port_dns", "1", LINEAR, 1, 1, "1 for port 53", "RFC 6335")                        \
+    X(TTL_FWD, "ttl_min_fwd", "hops", LINEAR, 255, 1, "smallest TTL or hop limit, initiator",      \
+      SRC_FLOW)                                                                                    \
+    X(TTL_BWD, "ttl_min_bwd", "hops", LINEAR, 255, 1, "smallest TTL or hop limit, responder",      \
+      SRC_FLOW)                                                                                    \
+    X(HEADER_FWD, "header_mean_fwd", "bytes", LINEAR, 60, 1, "mean transport header, initiator",   \
+      SRC_CIC)                                                                                     \
+    X(HEADER_BWD, "header_mean_bwd", "bytes", LINEAR, 60, 1, "mean transport header, responder",   \
+      SRC_CIC)                                                                                     \
+    X(IAT_MIN, "iat_min", "s", LOG, 60, 1e-4, "shortest gap between packets", SRC_CIC)             \
+    X(IAT_MAX_FWD, "iat_max_fwd", "s", LOG, 60, 1e-4, "longest gap, initiator", SRC_CIC)           \
+    X(IAT_MAX_BWD, "iat_max_bwd", "s", LOG, 60, 1e-4, "longest gap, responder", SRC_CIC)           \
+    X(ACK_FWD, "ack_share_fwd", "1", LINEAR, 1, 1, "share of packets with ACK, initiator",         \
+      SRC_CIC)                                                                                     \
+    X(ACK_BWD, "ack_share_bwd", "1", LINEAR, 1, 1, "share of packets with ACK, responder",         \
+      SRC_CIC)                                                                                     \
+    X(MID_STREAM, "mid_stream", "1", LINEAR, 1, 1, "1 for TCP whose first packet was no SYN",      \
+      SRC_FLOW)                                                                                    \
+    X(ICMP_ECHO, "icmp_echo", "1", LINEAR, 1, 1, "1 when the first packet is an ICMP echo",        \
+      "RFC 792, RFC 4443")                                                                         \
+    X(ICMP_ERROR, "icmp_error", "1", LINEAR, 1, 1,                                                 \
+      "1 when the first packet is an ICMP error message", "RFC 792, RFC 4443")                     \
+    X(VLAN_TAGS, "vlan_tags", "tags", LINEAR, 2, 1, "VLAN tags of the first packet", SRC_FLOW)     \
+    X(TUNNELLED, "tunnelled", "1", LINEAR, 1, 1, "1 inside a tunnel", SRC_FLOW)                    \
+    X(QFI, "qfi", "1", LINEAR, 63, 1, "5G QoS flow identifier, 0 without", "3GPP TS 38.415")       \
+    X(DNS_QUERIES, "dns_queries", "packets", LOG, 1e4, 1, "DNS queries", SRC_DNS)                  \
+    X(DNS_RESPONSES, "dns_responses", "packets", LOG, 1e4, 1, "DNS responses", SRC_DNS)            \
+    X(DNS_NXDOMAIN, "dns_nxdomain_share", "1", LINEAR, 1, 1,                                       \
+      "share of DNS responses that deny the name", SRC_DNS)                                        \
+    X(DNS_ODD, "dns_odd", "packets", LOG, 100, 1,                                                  \
+      "packets on port 53 that hold no readable DNS message", SRC_DNS)                             \
+    X(DNS_NAME_MEAN, "dns_name_mean", "bytes", LINEAR, 253, 1,                                     \
+      "mean length of the name asked for", SRC_DNS)                                                \
+    X(DNS_NAME_MAX, "dns_name_max", "bytes", LINEAR, 253, 1, "longest name asked for", SRC_DNS)    \
+    X(DNS_ENTROPY, "dns_entropy", "bits", LINEAR, 8, 1,                                            \
+      "mean Shannon entropy of a name's bytes, case folded, no dots", SRC_DNS)                     \
+    X(DNS_TXT, "dns_txt_share", "1", LINEAR, 1, 1, "share of questions for TXT", SRC_DNS)          \
+    X(DNS_NULL, "dns_null_share", "1", LINEAR, 1, 1, "share of questions for NULL", SRC_DNS)       \
+    X(DNS_OTHER, "dns_other_share", "1", LINEAR, 1, 1,                                             \
+      "share of questions for other than A, AAAA, TXT and NULL", SRC_DNS)
+
+/*
+ * What earlier flows of the same source, destination, pair or service (destination, port and
+ * protocol) were like: X(…, whose, statistic, half-life). context.c reads the last three.
+ */
+#define FLOW_CONTEXT_COLUMNS(X)                                                                   \
+    X(SOURCE_FLOWS_10S, "src_flows_10s", "flows", LOG, 1e5, 1, "flows of the source", SRC_10S,    \
+      SOURCE, FLOWS, 10S)                                                                         \
+    X(SOURCE_FLOWS_600S, "src_flows_600s", "flows", LOG, 1e5, 1, "flows of the source", SRC_600S, \
+      SOURCE, FLOWS, 600S)                                                                        \
+    X(SOURCE_FAILED_60S, "src_failed_60s", "1", LINEAR, 1, 1,                                     \
+      "failed / (flows + 4) of the source", SRC_60S, SOURCE, FAILED, 60S)                         \
+    X(SOURCE_FRESH_60S, "src_new_60s", "flows", LOG, 1e4, 1,                                      \
+      "flows of the source to a destination new to it", SRC_60S, SOURCE, FRESH, 60S)              \
+    X(SOURCE_BYTES_MEAN_600S, "src_bytes_mean_600s", "bytes", LOG, 1e8, 100,                      \
+      "mean bytes of a flow of the source", SRC_600S, SOURCE, BYTES_MEAN, 600S)                   \
+    X(SOURCE_GAP_MEAN_600S, "src_gap_mean_600s", "s", LOG, 6000, 1e-2,                            \
+      "mean time between ends of flows of the source", SRC_600S, SOURCE, GAP_MEAN, 600S)          \
+    X(SOURCE_BEAT_600S, "src_beat_600s", "1", LINEAR, 1, 1,                                       \
+      "regular gaps of the source: gaps / (gaps + 4) x (1 - deviation / mean)", SRC_600S, SOURCE, \
+      BEAT, 600S)                                                                                 \
+    X(TARGET_FLOWS_10S, "dst_flows_10s", "flows", LOG, 1e5, 1, "flows of the destination",        \
+      SRC_10S, TARGET, FLOWS, 10S)                                                                \
+    X(TARGET_FLOWS_600S, "dst_flows_600s", "flows", LOG, 1e5, 1, "flows of the destination",      \
+      SRC_600S, TARGET, FLOWS, 600S)                                                              \
+    X(TARGET_FAILED_60S, "dst_failed_60s", "1", LINEAR, 1, 1,                                     \
+      "failed / (flows + 4) of the destination", SRC_60S, TARGET, FAILED, 60S)                    \
+    X(TARGET_FRESH_60S, "dst_new_60s", "flows", LOG, 1e4, 1,                                      \
+      "flows to the destination from a source new to it", SRC_60S, TARGET, FRESH, 60S)            \
+    X(TARGET_BYTES_MEAN_600S, "dst_bytes_mean_600s", "bytes", LOG, 1e8, 100,                      \
+      "mean bytes of a flow of the destination", SRC_600S, TARGET, BYTES_MEAN, 600S)              \
+    X(TARGET_GAP_MEAN_600S, "dst_gap_mean_600s", "s", LOG, 6000, 1e-2,                            \
+      "mean time between ends of flows of the destination", SRC_600S, TARGET, GAP_MEAN, 600S)     \
+    X(TARGET_BEAT_600S, "dst_beat_600s", "1", LINEAR, 1, 1,                                       \
+      "regular gaps of the destination: gaps / (gaps + 4) x (1 - deviation / mean)", SRC_600S,    \
+      TARGET, BEAT, 600S)                                                                         \
+    X(PAIR_FLOWS_10S, "pair_flows_10s", "flows", LOG, 1e5, 1, "flows of the pair", SRC_10S, PAIR, \
+      FLOWS, 10S)                                                                                 \
+    X(PAIR_FLOWS_600S, "pair_flows_600s", "flows", LOG, 1e5, 1, "flows of the pair", SRC_600S,    \
+      PAIR, FLOWS, 600S)                                                                          \
+    X(PAIR_FAILED_60S, "pair_failed_60s", "1", LINEAR, 1, 1, "failed / (flows + 4) of the pair",  \
+      SRC_60S, PAIR, FAILED, 60S)                                                                 \
+    X(PAIR_FRESH_60S, "pair_new_60s", "flows", LOG, 1e4, 1,                                       \
+      "flows of the pair to a service new to all", SRC_60S, PAIR, FRESH, 60S)                     \
+    X(PAIR_BYTES_MEAN_600S, "pair_bytes_mean_600s", "bytes", LOG, 1e8, 100,                       \
+      "mean bytes of a flow of the pair", SRC_600S, PAIR, BYTES_MEAN, 600S)                       \
+    X(PAIR_GAP_MEAN_600S, "pair_gap_mean_600s", "s", LOG, 6000, 1e-2,                             \
+      "mean time between ends of flows of the pair", SRC_600S, PAIR, GAP_MEAN, 600S)              \
+    X(PAIR_BEAT_600S, "pair_beat_600s", "1", LINEAR, 1, 1,                                        \
+      "regular gaps of the pair: gaps / (gaps + 4) x (1 - deviation / mean)", SRC_600S, PAIR,     \
+      BEAT, 600S)                                                                                 \
+    X(SERVICE_FLOWS_10S, "service_flows_10s", "flows", LOG, 1e5, 1, "flows of the service",       \
+      SRC_10S, SERVICE, FLOWS, 10S)                                                               \
+    X(SERVICE_FLOWS_600S, "service_flows_600s", "flows", LOG, 1e5, 1, "flows of the service",     \
+      SRC_600S, SERVICE, FLOWS, 600S)                                                             \
+    X(SERVICE_FAILED_60S, "service_failed_60s", "1", LINEAR, 1, 1,                                \
+      "failed / (flows + 4) of the service", SRC_60S, SERVICE, FAILED, 60S)                       \
+    X(SERVICE_FRESH_60S, "service_new_60s", "flows", LOG, 1e4, 1,                                 \
+      "flows to the service from a source new to the destination", SRC_60S, SERVICE, FRESH, 60S)  \
+    X(SERVICE_BYTES_MEAN_600S, "service_bytes_mean_600s", "bytes", LOG, 1e8, 100,                 \
+      "mean bytes of a flow of the service", SRC_600S, SERVICE, BYTES_MEAN, 600S)                 \
+    X(SERVICE_GAP_MEAN_600S, "service_gap_mean_600s", "s", LOG, 6000, 1e-2,                       \
+      "mean time between ends of flows of the service", SRC_600S, SERVICE, GAP_MEAN, 600S)        \
+    X(SERVICE_BEAT_600S, "service_beat_600s", "1", LINEAR, 1, 1,                                  \
+      "regular gaps of the service: gaps / (gaps + 4) x (1 - deviation / mean)", SRC_600S,        \
+      SERVICE, BEAT, 600S)
 
 #define HOST_COLUMNS(X)                                                                            \
     X(ROLE_TARGET, "role_target", "1", LINEAR, 1, 1, "1 as responder, 0 as initiator", SRC_HOST)   \
@@ -112,7 +221,11 @@
 
 #define FLOW_ENUM(id, ...) FLOW_##id,
 #define HOST_ENUM(id, ...) HOST_##id,
-enum flow_column { FLOW_COLUMNS(FLOW_ENUM) FLOW_COLUMN_COUNT };
+enum flow_column {
+    FLOW_RECORD_COLUMNS(FLOW_ENUM) FLOW_RECORD_COLUMN_COUNT,
+    FLOW_LAST_RECORD_COLUMN = FLOW_RECORD_COLUMN_COUNT - 1,
+    FLOW_CONTEXT_COLUMNS(FLOW_ENUM) FLOW_COLUMN_COUNT
+};
 enum host_column { HOST_COLUMNS(HOST_ENUM) HOST_COLUMN_COUNT };
 #undef FLOW_ENUM
 #undef HOST_ENUM

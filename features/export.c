@@ -155,14 +155,12 @@ static void put_fixed(struct row *r, const struct dp_flow *f, const struct words
     put_word(r, "end_reason", dp_end_reason_name(f->end_reason));
 }
 
-size_t feat_export_flow(enum feat_format format, const struct dp_flow *flow, char *out,
-                        size_t out_bytes)
+size_t feat_export_flow(enum feat_format format, const struct dp_flow *flow, const float *raw,
+                        char *out, size_t out_bytes)
 {
     const struct feat_schema *schema = feat_schema_flow();
-    float raw[FLOW_COLUMN_COUNT];
     struct words w;
     struct row r = {.json = format == FEAT_JSONL};
-    feat_flow_vector(flow, raw);
     make_words(flow, &w);
     feat_text_begin(&r.text, out, out_bytes);
     if (r.json)

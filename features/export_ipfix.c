@@ -214,7 +214,8 @@ static int prepare(struct feat_ipfix *x, atl_ns now_ns)
     return x->explained ? 0 : explain(x, now_ns);
 }
 
-int feat_ipfix_flow(struct feat_ipfix *x, const struct dp_flow *flow, atl_ns now_ns)
+int feat_ipfix_flow(struct feat_ipfix *x, const struct dp_flow *flow, const float *raw,
+                    atl_ns now_ns)
 {
     uint8_t room[IPFIX_RECORD_BYTES];
     struct feat_wire record = {.out = room, .room = sizeof(room)};
@@ -222,7 +223,7 @@ int feat_ipfix_flow(struct feat_ipfix *x, const struct dp_flow *flow, atl_ns now
     if (r < 0)
         return r;
     bool v4 = dp_addr_is_v4(&flow->src) && dp_addr_is_v4(&flow->dst);
-    feat_ipfix_put_flow(&record, &x->cfg, flow);
+    feat_ipfix_put_flow(&record, &x->cfg, flow, raw);
     x->sent.flows++;
     return append(x, v4 ? IPFIX_FLOW4 : IPFIX_FLOW6, &record, now_ns);
 }

@@ -38,6 +38,7 @@ struct feat_schema {
     const char *name; /* "flow", "host", "link" */
     uint32_t version;
     uint32_t n_columns;
+    uint32_t n_inputs; /* the first so many columns are what a model reads */
     const struct feat_column *columns;
 };
 
@@ -47,13 +48,56 @@ const struct feat_schema *feat_schema_link(void);
 /** BLAKE2b-256 over name, version and every field of every column. */
 void feat_schema_hash(const struct feat_schema *schema, uint8_t out[FEAT_HASH_BYTES]);
 
-/** Raw values, n_columns floats in the units of the schema. Finite for every record. */
+/**
+ * The columns that one record tells by itself, in the units of the schema: the first columns of the
+ * flow view, those of the context are left alone. Finite for every record.
+ */
 ATL_HOT void feat_flow_vector(const struct dp_flow *flow, float *raw);
 
-/** Model input; finite, 0 … FEAT_CLIP. raw and x may be the same array. */
+/** Model input, n_inputs floats; finite, 0 … FEAT_CLIP. raw and x may be the same array. */
 ATL_HOT void feat_scale_row(const struct feat_schema *schema, const float *raw, float *x);
 /** Inverse of feat_scale_row for one column, for explanations; x below 0 counts as 0. */
 double feat_unscale(const struct feat_column *column, float x);
+
+/* --- context --- */
+
+/**
+ * What the earlier flows of a flow's source, destination, pair and service were like, as damped
+ * sums: a flow that ended a half-life ago counts half (forward decay, Cormode et al. 2009;
+ * statistics as in Kitsune, Mirsky et al. 2018). One thread. Memory is taken once.
+ */
+struct feat_context;
+
+struct feat_context_config {
+    uint64_t seed;        /* of the table's hash: 0 = fresh and secret (live), else repeatable */
+    uint32_t entries_max; /* sources, destinations, pairs and services together, 1024 … 2^24; of
+                           * eight in a bucket the longest idle makes room */
+};
+
+void feat_context_config_default(struct feat_context_config *cfg);
+int feat_context_config_check(const struct feat_context_config *cfg, struct atl_error *err);
+uint64_t feat_context_memory_bytes(const struct feat_context_config *cfg);
+
+/** @return 0, -EINVAL, -ENOMEM */
+int feat_context_create(struct feat_context **ret_context, const struct feat_context_config *cfg);
+void feat_context_destroy(struct feat_context *context); /* NULL is fine */
+/** Forget all, as if new: the next flow is of another capture. */
+void feat_context_clear(struct feat_context *context);
+/**
+ * The whole raw row of the flow view, n_columns floats, and take the flow into the context. Time is
+ * the flow's last packet. Flows may come in any order: one that comes late counts by its own age.
+ * An entry begins anew when flow and entry are more than FEAT_CONTEXT_FORGET_NS apart, whichever is
+ * the later: after so long a silence, or a clock set back so far, nothing is left to say.
+ */
+#define FEAT_CONTEXT_FORGET_NS (6000 * ATL_NS_PER_S)
+ATL_HOT void feat_context_row(struct feat_context *context, const struct dp_flow *flow, float *raw);
+
+struct feat_context_counters {
+    uint64_t used;    /* entries */
+    uint64_t evicted; /* that something could still have been said about */
+};
+void feat_context_counters(const struct feat_context *context,
+                           struct feat_context_counters *ret_counters);
 
 /* --- host windows --- */
 
@@ -146,11 +190,13 @@ size_t feat_export_header(enum feat_format format, char *out, size_t out_bytes);
  * each column, as many cells as there are columns. @return length
  */
 size_t feat_export_units(char *out, size_t out_bytes);
-/** One record with its newline; @return length. out_bytes ≥ FEAT_EXPORT_LINE_BYTES always suffices.
+/**
+ * One record with its newline; @return length. out_bytes ≥ FEAT_EXPORT_LINE_BYTES always suffices.
+ * @param raw  its row of the flow view
  */
 #define FEAT_EXPORT_LINE_BYTES 8192
-size_t feat_export_flow(enum feat_format format, const struct dp_flow *flow, char *out,
-                        size_t out_bytes);
+size_t feat_export_flow(enum feat_format format, const struct dp_flow *flow, const float *raw,
+                        char *out, size_t out_bytes);
 
 /** As above with the columns of CICFlowMeter 4.0 by their names and in their units. */
 size_t feat_cic_header(enum feat_format format, char *out, size_t out_bytes);
@@ -207,8 +253,12 @@ int feat_ipfix_create(struct feat_ipfix **ret_ipfix, const struct feat_ipfix_con
                       feat_ipfix_send send, void *ctx);
 /** Does not flush. NULL is fine. */
 void feat_ipfix_destroy(struct feat_ipfix *ipfix);
-/** Add one record; templates go first. No allocation. @return 0 or what `send` gave */
-int feat_ipfix_flow(struct feat_ipfix *ipfix, const struct dp_flow *flow, atl_ns now_ns);
+/**
+ * Add one record with its row of the flow view; templates go first. No allocation.
+ * @return 0 or what `send` gave
+ */
+int feat_ipfix_flow(struct feat_ipfix *ipfix, const struct dp_flow *flow, const float *raw,
+                    atl_ns now_ns);
 /**
  * Add one options record: packets received, processed and dropped by reason, records sent and lost.
  * @param lost  flow records that this exporter's transport dropped

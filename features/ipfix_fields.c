@@ -130,17 +130,15 @@ static void put_fields(struct feat_wire *w, const struct field *fields, size_t n
 }
 
 void feat_ipfix_put_flow(struct feat_wire *w, const struct feat_ipfix_config *cfg,
-                         const struct dp_flow *flow)
+                         const struct dp_flow *flow, const float *raw)
 {
     bool v4 = dp_addr_is_v4(&flow->src) && dp_addr_is_v4(&flow->dst);
     size_t skip = v4 ? 12 : 0;
-    float raw[FLOW_COLUMN_COUNT];
     feat_wire_bytes(w, flow->src.bytes + skip, sizeof(flow->src.bytes) - skip);
     feat_wire_bytes(w, flow->dst.bytes + skip, sizeof(flow->dst.bytes) - skip);
     put_fields(w, &family[!v4][2], 1, flow);
     put_fields(w, times[cfg->nanoseconds], ATL_ARRAY_LEN(times[0]), flow);
     put_fields(w, common, ATL_ARRAY_LEN(common), flow);
-    feat_flow_vector(flow, raw);
     for (uint32_t i = IPFIX_COLUMN_SKIP; i < FLOW_COLUMN_COUNT; i++) {
         uint32_t bits;
         memcpy(&bits, &raw[i], sizeof(bits));
@@ -377,5 +375,9 @@ bool feat_ipfix_put_element(struct feat_wire *w, const struct feat_ipfix_config 
 
 uint16_t feat_ipfix_element(uint32_t column)
 {
-    return column < IPFIX_COLUMN_SKIP ? 0 : (uint16_t)(IPFIX_COLUMN_FIRST + column);
+    if (column < IPFIX_COLUMN_SKIP)
+        return 0;
+    return (uint16_t)(column < FLOW_RECORD_COLUMN_COUNT
+                          ? IPFIX_COLUMN_FIRST + column
+                          : IPFIX_CONTEXT_FIRST + column - FLOW_RECORD_COLUMN_COUNT);
 }

@@ -18,9 +18,15 @@ enum feat_ipfix_set {
 
 /*
  * Our own elements: 1 … 63 fixed, from IPFIX_REASON_FIRST one for each drop reason, from
- * IPFIX_COLUMN_FIRST one for each column of the flow schema.
+ * IPFIX_COLUMN_FIRST one for each column of the flow schema that a record tells by itself, from
+ * IPFIX_CONTEXT_FIRST one for each column of the context.
  */
-enum { IPFIX_REASON_FIRST = 64, IPFIX_COLUMN_FIRST = 256, IPFIX_COLUMN_SKIP = 4 };
+enum {
+    IPFIX_REASON_FIRST = 64,
+    IPFIX_COLUMN_FIRST = 256,
+    IPFIX_CONTEXT_FIRST = 512,
+    IPFIX_COLUMN_SKIP = 4,
+};
 
 /** Longest record of any kind: what local buffers hold. */
 #define IPFIX_RECORD_BYTES 1280
@@ -28,7 +34,7 @@ enum { IPFIX_REASON_FIRST = 64, IPFIX_COLUMN_FIRST = 256, IPFIX_COLUMN_SKIP = 4 
 void feat_ipfix_put_template(struct feat_wire *w, const struct feat_ipfix_config *cfg,
                              enum feat_ipfix_set number);
 void feat_ipfix_put_flow(struct feat_wire *w, const struct feat_ipfix_config *cfg,
-                         const struct dp_flow *flow);
+                         const struct dp_flow *flow, const float *raw);
 void feat_ipfix_put_counters(struct feat_wire *w, const struct feat_ipfix_config *cfg,
                              const struct dp_counters *c, const struct feat_ipfix_counters *sent,
                              uint64_t lost, atl_ns now_ns);

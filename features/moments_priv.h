@@ -3,7 +3,14 @@
 #ifndef FEAT_MOMENTS_PRIV_H
 #define FEAT_MOMENTS_PRIV_H
 
+#include "base/base.h"
+
 #include <math.h>
+
+static inline double feat_seconds(atl_ns from, atl_ns to)
+{
+    return to > from ? (double)(to - from) * 1e-9 : 0;
+}
 
 static inline double feat_ratio(double part, double whole)
 {

@@ -9,10 +9,14 @@
 
 #define COLUMN(id, name, unit, scale, top, step, formula, source) \
     {name, unit, top, step, FEAT_##scale, formula, source},
+#define CONTEXT_COLUMN(id, name, unit, scale, top, step, formula, source, whose, what, life) \
+    COLUMN(id, name, unit, scale, top, step, formula, source)
 
-static const struct feat_column flow_columns[] = {FLOW_COLUMNS(COLUMN)};
+static const struct feat_column flow_columns[] = {FLOW_RECORD_COLUMNS(COLUMN)
+                                                      FLOW_CONTEXT_COLUMNS(CONTEXT_COLUMN)};
 static const struct feat_column host_columns[] = {HOST_COLUMNS(COLUMN)};
 
+#undef CONTEXT_COLUMN
 #undef COLUMN
 
 _Static_assert(ATL_ARRAY_LEN(flow_columns) == FLOW_COLUMN_COUNT, "one row per flow column");
@@ -20,8 +24,10 @@ _Static_assert(ATL_ARRAY_LEN(host_columns) == HOST_COLUMN_COUNT, "one row per ho
 _Static_assert(FLOW_COLUMN_COUNT <= FEAT_COLUMNS_MAX && HOST_COLUMN_COUNT <= FEAT_COLUMNS_MAX,
                "rows fit the arrays of feat_host_row");
 
-static const struct feat_schema flow_schema = {"flow", 1, FLOW_COLUMN_COUNT, flow_columns};
-static const struct feat_schema host_schema = {"host", 1, HOST_COLUMN_COUNT, host_columns};
+static const struct feat_schema flow_schema = {"flow", 2, FLOW_COLUMN_COUNT,
+                                               FLOW_RECORD_COLUMN_COUNT, flow_columns};
+static const struct feat_schema host_schema = {"host", 1, HOST_COLUMN_COUNT, HOST_COLUMN_COUNT,
+                                               host_columns};
 
 const struct feat_schema *feat_schema_flow(void)
 {
@@ -53,6 +59,7 @@ void feat_schema_hash(const struct feat_schema *schema, uint8_t out[FEAT_HASH_BY
     crypto_generichash_init(&state, NULL, 0, FEAT_HASH_BYTES);
     hash_text(&state, schema->name);
     hash_number(&state, schema->version);
+    hash_number(&state, schema->n_inputs);
     for (uint32_t i = 0; i < schema->n_columns; i++) {
         const struct feat_column *c = &schema->columns[i];
         hash_text(&state, c->name);
@@ -76,7 +83,7 @@ static float scale_value(const struct feat_column *c, float v)
 
 void feat_scale_row(const struct feat_schema *schema, const float *raw, float *x)
 {
-    for (uint32_t i = 0; i < schema->n_columns; i++)
+    for (uint32_t i = 0; i < schema->n_inputs; i++)
         x[i] = scale_value(&schema->columns[i], raw[i]);
 }
 

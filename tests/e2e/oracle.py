@@ -23,7 +23,8 @@ FIELDS = """frame.time_epoch frame.len vlan.id
     ipv6.fraghdr.ident
     tcp.srcport tcp.dstport tcp.hdr_len tcp.flags tcp.window_size_value
     udp.srcport udp.dstport sctp.srcport sctp.dstport
-    icmp.type icmp.code icmp.ident icmpv6.type icmpv6.code icmpv6.echo.identifier""".split()
+    icmp.type icmp.code icmp.ident icmpv6.type icmpv6.code icmpv6.echo.identifier
+    udp.payload udp.length""".split()
 
 
 def frames(path):
@@ -58,7 +59,8 @@ class Packet:
         self.vlan = [int(v, 0) for v in frame["vlan.id"]][:2]
         self.later = self.first_fragment = False
         self.flags = self.window = self.header = 0
-        self.src_port = self.dst_port = self.type = self.code = 0
+        self.src_port = self.dst_port = self.type = self.code = self.ttl = 0
+        self.dns = None
         if self.ip:
             self.read_ip(frame)
 
@@ -109,6 +111,8 @@ class Packet:
         elif self.proto == 17:
             self.header = 8
             self.ports(frame, "udp.srcport", "udp.dstport")
+            if 53 in (self.src_port, self.dst_port):
+                self.dns = Dns(frame, rest - 8)
         elif self.proto == 132:
             self.header = 12
             self.ports(frame, "sctp.srcport", "sctp.dstport")
@@ -125,6 +129,52 @@ class Packet:
 
     def ports(self, frame, src, dst):
         self.src_port, self.dst_port = first(frame, src, 0), first(frame, dst, 0)
+
+
+class Dns:
+    """The first question of a DNS message (RFC 1035), or why there is none."""
+
+    def __init__(self, frame, whole):
+        self.kind, self.name, self.type, self.nxdomain = None, None, None, False
+        data = bytes.fromhex(frame["udp.payload"][0].replace(":", "")) if frame["udp.payload"] else b""
+        cut = len(data) < whole  # by the capture
+        if len(data) < 12:
+            self.kind = None if cut else "odd"
+            return
+        self.kind = "response" if data[2] & 0x80 else "query"
+        self.nxdomain = self.kind == "response" and data[3] & 15 == 3
+        questions = int.from_bytes(data[4:6], "big")
+        if questions == 0:
+            if self.kind == "query":
+                self.kind, self.nxdomain = "odd", False
+            return
+        problem = self.question(data)
+        if problem == "bad" or (problem == "short" and not cut):
+            self.kind, self.nxdomain = "odd", False
+
+    def question(self, data):
+        labels, at = [], 12
+        while True:
+            if at >= len(data):
+                return "short"
+            size = data[at]
+            if size == 0:
+                break
+            if size > 63 or sum(map(len, labels)) + len(labels) + size > 253:
+                return "bad"
+            if at + 1 + size > len(data):
+                return "short"
+            labels.append(data[at + 1:at + 1 + size])
+            at += 1 + size
+        if at + 5 > len(data):
+            return "short"
+        self.name, self.type = b".".join(labels), int.from_bytes(data[at + 1:at + 3], "big")
+        self.letters = b"".join(labels).lower()
+        return None
+
+    def entropy(self):
+        counts = [self.letters.count(c) / len(self.letters) for c in set(self.letters)]
+        return -sum(p * math.log2(p) for p in counts)
 
 
 class Flow:
@@ -263,6 +313,10 @@ def direction(row, packets, name):
     row["iat_mean_" + name], row["iat_std_" + name] = mean(waits), spread(waits)
     for flag, bit in (("syn", SYN), ("fin", FIN), ("rst", RST)):
         row[f"{flag}_{name}"] = sum(bool(p.flags & bit) for _, p in packets)
+    row["iat_max_" + name] = max(waits, default=0)
+    row["header_mean_" + name] = mean([p.header for _, p in packets])
+    row["ttl_min_" + name] = min((p.ttl for _, p in packets), default=0)
+    row["ack_share_" + name] = share(sum(bool(p.flags & ACK) for _, p in packets), len(packets))
     row["psh_share_" + name] = share(sum(bool(p.flags & PSH) for _, p in packets), len(packets))
     row["data_share_" + name] = share(sum(p.payload > 0 for _, p in packets), len(packets))
     row["window_init_" + name] = packets[0][1].window if packets else 0
@@ -288,11 +342,107 @@ def columns(flow, reason):
     row["bytes_per_s"] = size / max(row["duration"], 1)
     row["packets_bwd_share"] = row["packets_bwd"] / count
     row["bytes_bwd_share"] = share(row["bytes_bwd"], size)
+    row["iat_min"] = min(waits, default=0)
     service(row)
+    row["mid_stream"] = int(flow.mid_stream)
+    row["icmp_echo"] = int((flow.proto, flow.type) in ((1, 0), (1, 8), (58, 128), (58, 129)))
+    row["icmp_error"] = int(flow.proto == 1 and flow.type in (3, 4, 5, 11, 12)
+                            or flow.proto == 58 and flow.type < 128)
+    row["vlan_tags"], row["tunnelled"], row["qfi"] = len(flow.vlan), 0, 0
+    names(row, [p.dns for _, _, p in packets if p.dns])
+    answers = [p for _, end, p in packets if end != src]
+    row["failed"] = not answers or (flow.proto == 6 and any(p.flags & RST for p in answers) and
+                                    not any(p.flags & SYN or p.payload for p in answers))
     row["community_id"] = community_id(row, flow)
     row["whole_us"] = all(t % 1000 == 0 for t in times)
     row["longest_gap"] = max(waits, default=0)
     return row
+
+
+def names(row, messages):
+    asked = [m for m in messages if m.name is not None]
+    counts = {k: sum(m.kind == k for m in messages) for k in ("query", "response", "odd")}
+    both = counts["query"] + counts["response"]
+    row["dns_queries"], row["dns_responses"] = counts["query"], counts["response"]
+    row["dns_odd"] = min(counts["odd"], 255)
+    row["dns_nxdomain_share"] = share(sum(m.nxdomain for m in messages), counts["response"])
+    row["dns_name_mean"] = share(sum(len(m.name) for m in asked), both)
+    row["dns_name_max"] = max((len(m.name) for m in asked), default=0)
+    row["dns_entropy"] = share(sum(m.entropy() for m in asked), both)
+    for name, wanted in (("txt", (16,)), ("null", (10,))):
+        row[f"dns_{name}_share"] = share(sum(m.type in wanted for m in asked), len(asked))
+    row["dns_other_share"] = share(sum(m.type not in (1, 10, 16, 28) for m in asked), len(asked))
+
+
+# --- context: what the flows before it, of the same source, were like ---
+
+
+class Damped:
+    """Sums in which a flow counts half after a half-life, by forward decay: each flow is weighted once,
+    by its time after a landmark that moves in whole half-lives (so that moving is exact)."""
+
+    def __init__(self, half_life, landmark):
+        self.half_life, self.landmark, self.sums = half_life, landmark, {}
+
+    def power(self, when):
+        return (when - self.landmark) / (self.half_life * S)
+
+    def add(self, when, values):
+        if abs(self.power(when)) > 300:
+            steps = int(self.power(when))
+            self.landmark += steps * self.half_life * S
+            self.sums = {k: math.ldexp(v, -steps) for k, v in self.sums.items()}
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0) + value * 2 ** self.power(when)
+
+    def at(self, when):
+        return {k: v / 2 ** self.power(when) for k, v in self.sums.items()}
+
+
+class Entry:
+    def __init__(self, when):
+        self.when = when
+        self.damped = {life: Damped(life, when) for life in (10, 60, 600)}
+
+
+FORGET = 6000 * S
+
+
+def context(rows):
+    """Adds the columns of the context to rows that stand in the order of export."""
+    entries = {}
+    for row in rows:
+        who = {"src": ("src", row["src"]), "dst": ("dst", row["dst"]),
+               "pair": ("pair", row["src"], row["dst"]),
+               "service": ("service", row["dst"], row["dst_port"], row["proto"])}
+        now, fresh = row["last"], {}
+        for name, key in who.items():
+            fresh[name] = key not in entries or abs(now - entries[key].when) > FORGET
+            if fresh[name]:
+                entries[key] = Entry(now)
+        for name, key in who.items():
+            entry = entries[key]
+            values = {"flows": 1, "failed": int(row["failed"]),
+                      "new": int(fresh["service" if name == "pair" else "pair"]),
+                      "bytes": row["bytes_fwd"] + row["bytes_bwd"]}
+            if not fresh[name] and now >= entry.when:
+                gap = (now - entry.when) / S
+                values |= {"gaps": 1, "gap": gap, "gap_sq": gap * gap}
+            entry.when = max(entry.when, now)
+            for life, damped in entry.damped.items():
+                damped.add(now, values)
+                read(row, name, life, damped.at(entry.when))
+
+
+def read(row, name, life, sums):
+    gaps = sums.get("gaps", 0)
+    gap = share(sums.get("gap", 0), gaps)
+    deviation = math.sqrt(max(share(sums.get("gap_sq", 0), gaps) - gap * gap, 0))
+    regular = max(1 - deviation / gap, 0) if gap else 0
+    for what, value in (("flows", sums["flows"]), ("failed", sums["failed"] / (sums["flows"] + 4)),
+                        ("new", sums["new"]), ("bytes_mean", sums["bytes"] / sums["flows"]),
+                        ("gap_mean", gap), ("beat", regular * gaps / (gaps + 4))):
+        row[f"{name}_{what}_{life}s"] = value
 
 
 def service(row):

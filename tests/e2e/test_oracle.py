@@ -5,6 +5,7 @@ import csv
 import io
 import math
 import random
+import re
 import struct
 
 import oracle
@@ -41,6 +42,15 @@ def tolerance(name, value, theirs):
             allowed += math.sqrt(2 * theirs["longest_gap"] * 1e-6)
     if name.startswith("size_std"):
         allowed += 1e-3
+    if name == "dns_entropy":
+        allowed += 2 / 256  # each name's is rounded down to 1/256 bit, from logarithms of 1/4096
+    if name.startswith("dns_") and name.endswith("_share"):
+        # beyond 255 of one type the record halves its counts: the older half weighs less
+        allowed += 0.05 if theirs["dns_queries"] + theirs["dns_responses"] > 255 else 0
+    if re.search(r"_\d+s$", name):
+        allowed += 1e-9  # less reads 0
+    if "_beat_" in name:
+        allowed += 1e-5  # a deviation of nearly equal gaps cancels
     return allowed
 
 
@@ -61,8 +71,11 @@ def compare(path):
         return tuple(str(row[k]) for k in ("src", "src_port", "dst", "dst_port", "proto", "vlan",
                                            "first", "last", "packets_fwd", "packets_bwd"))
 
+    exported = list(ours)
     ours.sort(key=order)
     theirs.sort(key=order)
+    twins = {id(a): b for a, b in zip(ours, theirs)}
+    oracle.context([twins[id(a)] for a in exported if id(a) in twins])
     for a, b in zip(ours, theirs):
         assert order(a) == order(b), f"{path.name}: {order(a)} is not {order(b)}"
         for name in EXACT:

@@ -30,7 +30,7 @@ static void csv_begins_with_the_contract(void **state)
     f.last_ns = 1000000001000000001ULL;
     f.vlan[0] = 100;
     f.vlan[1] = 7;
-    size_t n = feat_export_flow(FEAT_CSV, &f, line, sizeof(line));
+    size_t n = feat_export_flow(FEAT_CSV, &f, make_row(&f).raw, line, sizeof(line));
     assert_int_equal(n, strlen(line));
     const char *expected = "1000000000.123456789,1000000001.000000001,10.0.0.1,40000,2001:db8::2,"
                            "443,6,100.7,,,2,2,100,1040,end,";
@@ -61,7 +61,7 @@ static void jsonl_is_one_line(void **state)
     (void)state;
     char line[FEAT_EXPORT_LINE_BYTES];
     struct dp_flow f = make_flow("10.0.0.1", 40000, "10.0.0.2", 53, IPPROTO_UDP);
-    size_t n = feat_export_flow(FEAT_JSONL, &f, line, sizeof(line));
+    size_t n = feat_export_flow(FEAT_JSONL, &f, make_row(&f).raw, line, sizeof(line));
     assert_int_equal(line[0], '{');
     assert_memory_equal(line + n - 2, "}\n", 2);
     assert_non_null(strstr(line, "\"port_dns\":1"));
@@ -76,9 +76,11 @@ static void longest_record_fits(void **state)
     f.end_reason = DP_END_RESOURCES;
     f.tunnel = DP_TUNNEL_NONE;
     char line[FEAT_EXPORT_LINE_BYTES];
-    assert_true(feat_export_flow(FEAT_JSONL, &f, line, sizeof(line)) < sizeof(line));
+    assert_true(feat_export_flow(FEAT_JSONL, &f, make_row(&f).raw, line, sizeof(line)) <
+                sizeof(line));
     char small[16];
-    assert_true(feat_export_flow(FEAT_CSV, &f, small, sizeof(small)) > sizeof(small));
+    assert_true(feat_export_flow(FEAT_CSV, &f, make_row(&f).raw, small, sizeof(small)) >
+                sizeof(small));
     assert_int_equal(small[15], '\0');
 }
 

@@ -44,7 +44,7 @@ static void scaling_can_be_undone(void **state)
 {
     (void)state;
     const struct feat_schema *s = feat_schema_flow();
-    for (uint32_t i = 0; i < s->n_columns; i++) {
+    for (uint32_t i = 0; i < s->n_inputs; i++) {
         float raw[FEAT_COLUMNS_MAX] = {0}, x[FEAT_COLUMNS_MAX];
         raw[i] = (float)(s->columns[i].top * 0.37);
         feat_scale_row(s, raw, x);
@@ -85,7 +85,7 @@ static void odd_records_give_finite_rows(void **state)
     for (size_t k = 0; k < ATL_ARRAY_LEN(odd); k++) {
         float raw[FEAT_COLUMNS_MAX];
         feat_flow_vector(&odd[k], raw);
-        for (uint32_t i = 0; i < feat_schema_flow()->n_columns; i++)
+        for (uint32_t i = 0; i < feat_schema_flow()->n_inputs; i++)
             assert_true(isfinite(raw[i]) && raw[i] >= 0);
     }
 }
@@ -118,6 +118,57 @@ static void values_by_hand(void **state)
     assert_float_equal(column(raw, "data_share_bwd"), 0.5, 1e-6);
     assert_float_equal(column(raw, "port_web"), 1, 0);
     assert_float_equal(column(raw, "one_way"), 0, 0);
+    assert_float_equal(column(raw, "mid_stream"), 0, 0);
+}
+
+static void names_and_tags_by_hand(void **state)
+{
+    (void)state;
+    struct dp_flow f = make_flow("10.0.0.1", 40000, "10.0.0.2", 53, IPPROTO_UDP);
+    float raw[FEAT_COLUMNS_MAX];
+    f.vlan[0] = 100;
+    f.vlan[1] = 7;
+    f.tunnel = DP_TUNNEL_GTPU;
+    f.qfi = 9;
+    f.dns = (struct dp_dns){.queries = 3,
+                            .responses = 1,
+                            .nxdomain = 1,
+                            .odd = 2,
+                            .name_bytes_max = 60,
+                            .name_bytes = 100,
+                            .entropy = 4 * 640,
+                            .types = {2, 1, 0, 1}};
+    feat_flow_vector(&f, raw);
+    assert_float_equal(column(raw, "vlan_tags"), 2, 0);
+    assert_float_equal(column(raw, "tunnelled"), 1, 0);
+    assert_float_equal(column(raw, "qfi"), 9, 0);
+    assert_float_equal(column(raw, "dns_nxdomain_share"), 1, 0);
+    assert_float_equal(column(raw, "dns_odd"), 2, 0);
+    assert_float_equal(column(raw, "dns_name_mean"), 25, 0);
+    assert_float_equal(column(raw, "dns_name_max"), 60, 0);
+    assert_float_equal(column(raw, "dns_entropy"), 2.5, 0);
+    assert_float_equal(column(raw, "dns_txt_share"), 0.25, 0);
+    assert_float_equal(column(raw, "dns_other_share"), 0.25, 0);
+}
+
+static void icmp_errors_are_no_echoes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t proto, type, echo, error;
+    } rows[] = {
+        {IPPROTO_ICMP, 8, 1, 0},     {IPPROTO_ICMP, 0, 1, 0},   {IPPROTO_ICMP, 3, 0, 1},
+        {IPPROTO_ICMP, 11, 0, 1},    {IPPROTO_ICMP, 13, 0, 0},  {IPPROTO_ICMPV6, 128, 1, 0},
+        {IPPROTO_ICMPV6, 135, 0, 0}, {IPPROTO_ICMPV6, 3, 0, 1}, {IPPROTO_UDP, 3, 0, 0},
+    };
+    for (size_t i = 0; i < ATL_ARRAY_LEN(rows); i++) {
+        struct dp_flow f = make_flow("10.0.0.1", 0, "10.0.0.2", 0, rows[i].proto);
+        float raw[FEAT_COLUMNS_MAX];
+        f.icmp_type = rows[i].type;
+        feat_flow_vector(&f, raw);
+        assert_float_equal(column(raw, "icmp_echo"), rows[i].echo, 0);
+        assert_float_equal(column(raw, "icmp_error"), rows[i].error, 0);
+    }
 }
 
 int main(void)
@@ -129,6 +180,8 @@ int main(void)
         cmocka_unit_test(hostile_values_stay_finite),
         cmocka_unit_test(odd_records_give_finite_rows),
         cmocka_unit_test(values_by_hand),
+        cmocka_unit_test(names_and_tags_by_hand),
+        cmocka_unit_test(icmp_errors_are_no_echoes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "features/features.h"
 
@@ -54,7 +55,7 @@ static struct dp_flow *draw_flows(void)
 static void report(const char *what, uint64_t flows, uint64_t bytes, atl_ns begun)
 {
     double s = (double)(atl_clock_mono_ns() - begun) * 1e-9;
-    printf("%-36s %10.0f records/s", what, (double)flows / s);
+    printf("%-40s %10.0f records/s", what, (double)flows / s);
     if (bytes > 0)
         printf("  %7.1f MB/s", (double)bytes / s * 1e-6);
     putchar('\n');
@@ -80,15 +81,56 @@ static float vectors(const struct dp_flow *flows)
     return sum;
 }
 
+static struct feat_context *make_context(void)
+{
+    struct feat_context_config cfg;
+    struct feat_context *context;
+    feat_context_config_default(&cfg);
+    if (feat_context_create(&context, &cfg) < 0)
+        abort();
+    return context;
+}
+
+/* Conversations among so many hosts, each with sixteen of them. */
+static float contexts(struct dp_flow *flows, uint32_t hosts, const char *what)
+{
+    const struct feat_schema *schema = feat_schema_flow();
+    struct feat_context *context = make_context();
+    struct atl_rng rng;
+    float raw[FEAT_COLUMNS_MAX], sum = 0;
+    atl_rng_init_seed(&rng, 2);
+    atl_ns begun = atl_clock_mono_ns();
+    for (uint32_t i = 0; i < ROUNDS * FLOWS; i++) {
+        struct dp_flow *f = &flows[i % FLOWS];
+        uint32_t src = (uint32_t)atl_rng_below(&rng, hosts), dst = (src * 7 + i % 16) % hosts;
+        memcpy(f->src.bytes + 12, &src, 4);
+        memcpy(f->dst.bytes + 12, &dst, 4);
+        f->last_ns += ATL_NS_PER_S / 100;
+        feat_context_row(context, f, raw);
+        feat_scale_row(schema, raw, raw);
+        sum += raw[4];
+    }
+    report(what, ROUNDS * FLOWS, 0, begun);
+    feat_context_destroy(context);
+    return sum;
+}
+
 static void text(const struct dp_flow *flows, const char *what, enum feat_format format, bool cic)
 {
     char line[FEAT_EXPORT_LINE_BYTES];
+    float raw[FEAT_COLUMNS_MAX] = {0};
     uint64_t bytes = 0;
+    struct feat_context *context = make_context();
     atl_ns begun = atl_clock_mono_ns();
-    for (uint32_t i = 0; i < TEXT_ROUNDS * FLOWS; i++)
-        bytes += cic ? feat_cic_flow(format, false, &flows[i % FLOWS], line, sizeof(line))
-                     : feat_export_flow(format, &flows[i % FLOWS], line, sizeof(line));
+    for (uint32_t i = 0; i < TEXT_ROUNDS * FLOWS; i++) {
+        const struct dp_flow *f = &flows[i % FLOWS];
+        if (!cic)
+            feat_context_row(context, f, raw);
+        bytes += cic ? feat_cic_flow(format, false, f, line, sizeof(line))
+                     : feat_export_flow(format, f, raw, line, sizeof(line));
+    }
     report(what, TEXT_ROUNDS * FLOWS, bytes, begun);
+    feat_context_destroy(context);
 }
 
 static int count_bytes(void *ctx, const uint8_t *message, size_t bytes)
@@ -107,11 +149,16 @@ static void ipfix(const struct dp_flow *flows, const char *what, uint32_t messag
     cfg.message_bytes = message_bytes;
     if (feat_ipfix_create(&x, &cfg, count_bytes, &bytes) < 0)
         return;
+    struct feat_context *context = make_context();
+    float raw[FEAT_COLUMNS_MAX];
     atl_ns begun = atl_clock_mono_ns();
-    for (uint32_t i = 0; i < ROUNDS * FLOWS; i++)
-        feat_ipfix_flow(x, &flows[i % FLOWS], flows[0].last_ns);
+    for (uint32_t i = 0; i < ROUNDS * FLOWS; i++) {
+        feat_context_row(context, &flows[i % FLOWS], raw);
+        feat_ipfix_flow(x, &flows[i % FLOWS], raw, flows[0].last_ns);
+    }
     feat_ipfix_flush(x);
     report(what, ROUNDS * FLOWS, bytes, begun);
+    feat_context_destroy(context);
     feat_ipfix_destroy(x);
 }
 
@@ -123,6 +170,8 @@ int main(void)
     if (flows == NULL)
         return 1;
     float sum = vectors(flows);
+    sum += contexts(flows, 500, "row with context, scaled, 500 hosts");
+    sum += contexts(flows, 50000, "row with context, scaled, 50,000 hosts");
     text(flows, "CSV", FEAT_CSV, false);
     text(flows, "JSON lines", FEAT_JSONL, false);
     text(flows, "CSV, cic profile", FEAT_CSV, true);
