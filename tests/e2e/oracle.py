@@ -388,7 +388,7 @@ class Damped:
         return (when - self.landmark) / (self.half_life * S)
 
     def add(self, when, values):
-        if abs(self.power(when)) > 300:
+        if self.power(when) > 300:
             steps = int(self.power(when))
             self.landmark += steps * self.half_life * S
             self.sums = {k: math.ldexp(v, -steps) for k, v in self.sums.items()}
