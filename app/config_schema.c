@@ -95,7 +95,7 @@ static const struct config_key keys[] = {
     DURATION("hosts.step", hosts.step, 0.1, 3600, E, "a running window is looked at this often"),
 
     COUNT("context.max", context.max, 1024, 16777216, E,
-          "sources, destinations, pairs and services remembered for exports; memory is fixed"),
+          "sources, destinations, pairs and services remembered; memory is fixed"),
 
     COUNT("learning.flow_rows", learning.flow_rows, 256, 10000000, E,
           "flows seen before the flow detector watches"),
@@ -260,5 +260,4 @@ void config_exporter(const struct config *cfg, struct exporter_config *ret_expor
     ret_exporter->nanoseconds = cfg->export.nanoseconds;
     ret_exporter->domain = (uint32_t)cfg->export.domain;
     ret_exporter->template_every_ns = cfg->export.template_every;
-    ret_exporter->context.entries_max = (uint32_t)cfg->context.max;
 }

@@ -44,6 +44,7 @@ struct detector {
 
     struct feat_hosts *hosts;
     struct feat_links *links[DETECTOR_LINKS]; /* NULL without the op */
+    struct feat_context *context;
     struct tally *tally;
     atl_ns tally_began_ns, tally_looked_ns;
     struct suspect suspects[SUSPECTS];
@@ -53,7 +54,8 @@ struct detector {
 
     uint32_t waiting; /* flows in the batch */
     struct dp_flow flows[LEARN_BATCH_MAX];
-    float x[LEARN_BATCH_MAX * FEAT_COLUMNS_MAX];
+    float raw[LEARN_BATCH_MAX][FEAT_COLUMNS_MAX];
+    float x[LEARN_BATCH_MAX * FEAT_COLUMNS_MAX]; /* close together, as the model takes them */
     float score[LEARN_BATCH_MAX], p_value[LEARN_BATCH_MAX];
     struct feat_host_row rows[HOST_ROWS];
 };
@@ -103,6 +105,8 @@ int detector_create(struct detector **ret_detector, const struct detector_config
     pthread_mutex_init(&d->rows_lock, NULL);
     int r = feat_hosts_create(&d->hosts, &cfg->hosts);
     if (r == 0)
+        r = feat_context_create(&d->context, &cfg->context);
+    if (r == 0)
         r = tally_create(&d->tally, recipe_risk(VIEW_FLOW));
     if (r == 0)
         r = create_links(d);
@@ -130,6 +134,7 @@ void detector_destroy(struct detector *d)
     feat_hosts_destroy(d->hosts);
     for (int i = 0; i < DETECTOR_LINKS; i++)
         feat_links_destroy(d->links[i]);
+    feat_context_destroy(d->context);
     tally_destroy(d->tally);
     pthread_mutex_destroy(&d->rows_lock);
     free(d);
@@ -166,7 +171,7 @@ int detector_copy_rows(struct detector *d, enum view view, float **ret_rows, uin
     pthread_mutex_lock(&d->rows_lock);
     uint32_t n = learn_reservoir_rows(reservoir);
     if (n > 0) {
-        size_t bytes = (size_t)n * view_schema(view)->n_inputs * sizeof(float);
+        size_t bytes = (size_t)n * view_schema(view)->n_columns * sizeof(float);
         float *rows = malloc(bytes);
         r = rows != NULL ? 0 : -ENOMEM;
         if (rows != NULL) {
@@ -282,7 +287,7 @@ static void signal_host(struct detector *d, const struct feat_host_row *row,
 
 static void signal_tally(struct detector *d, const struct tally_entry *e, double p_value)
 {
-    float raw[FEAT_COLUMNS_MAX], x[FEAT_COLUMNS_MAX];
+    float x[FEAT_COLUMNS_MAX];
     struct alert_signal s = {
         .time_ns = e->last_ns,
         .first_ns = e->first_ns,
@@ -294,9 +299,8 @@ static void signal_tally(struct detector *d, const struct tally_entry *e, double
     snprintf(s.hint, sizeof(s.hint), "%u of %u conversations are unlike those learned here",
              e->unusual, e->flows);
     dp_addr_format(&e->addr, s.entity);
-    feat_flow_vector(&e->sample, raw);
-    feat_scale_row(feat_schema_flow(), raw, x);
-    fill_features(d, VIEW_FLOW, d->views[VIEW_FLOW].model, x, raw, &s);
+    feat_scale_row(feat_schema_flow(), e->raw, x);
+    fill_features(d, VIEW_FLOW, d->views[VIEW_FLOW].model, x, e->raw, &s);
     fill_flow(d, &e->sample, &s);
     d->ops.signal(d->ops.ctx, &s);
 }
@@ -322,7 +326,9 @@ static void judge_flow(struct detector *d, uint32_t i, bool watches)
     const struct dp_flow *f = &d->flows[i];
     bool unusual = watches && d->score[i] > 0.5F;
     if (watches) {
-        tally_add(d->tally, f, unusual, d->score[i]);
+        struct tally_entry *worst = tally_add(d->tally, f, unusual, d->score[i]);
+        if (worst != NULL)
+            memcpy(worst->raw, d->raw[i], sizeof(worst->raw));
         struct detector_scored scored = {VIEW_FLOW, f->first_ns, f->last_ns,   f,
                                          NULL,      d->score[i], d->p_value[i]};
         tell_scored(d, &scored);
@@ -330,7 +336,7 @@ static void judge_flow(struct detector *d, uint32_t i, bool watches)
         atl_counter_add(&d->views[VIEW_FLOW].anomalous, unusual);
     }
     if (!unusual && !is_suspect(d, &f->src) && !is_suspect(d, &f->dst))
-        remember(d, VIEW_FLOW, d->x + (size_t)i * feat_schema_flow()->n_inputs);
+        remember(d, VIEW_FLOW, d->x + (size_t)i * feat_schema_flow()->n_columns);
 }
 
 static void score_flows(struct detector *d)
@@ -367,16 +373,17 @@ static void look_at_tally(struct detector *d, bool flush)
     }
 }
 
-void detector_add(struct detector *d, const struct dp_flow *flow)
+const float *detector_add(struct detector *d, const struct dp_flow *flow)
 {
     const struct feat_schema *schema = feat_schema_flow();
-    float *x = d->x + (size_t)d->waiting * schema->n_inputs;
+    float *raw = d->raw[d->waiting], *x = d->x + (size_t)d->waiting * schema->n_columns;
     d->flows[d->waiting] = *flow;
-    feat_flow_vector(flow, x);
-    feat_scale_row(schema, x, x);
+    feat_context_row(d->context, flow, raw);
+    feat_scale_row(schema, raw, x);
     feat_hosts_add(d->hosts, flow);
     if (++d->waiting == LEARN_BATCH_MAX)
         score_flows(d);
+    return raw; /* the batch is empty then, its rows are still there */
 }
 
 /* --- host view --- */

@@ -25,6 +25,7 @@ const struct feat_schema *view_schema(enum view view);
 
 struct detector_config {
     struct feat_host_config hosts;
+    struct feat_context_config context;
     uint32_t min_flows; /* a host with fewer flows in its window raises nothing */
     uint32_t reservoir_rows;
     uint64_t seed;        /* of the reservoirs */
@@ -57,8 +58,8 @@ int detector_create(struct detector **ret_detector, const struct detector_config
                     const struct detector_ops *ops);
 void detector_destroy(struct detector *detector);
 
-/** Analysis thread. */
-void detector_add(struct detector *detector, const struct dp_flow *flow);
+/** Analysis thread. @return the raw row of the flow view, until the next call */
+const float *detector_add(struct detector *detector, const struct dp_flow *flow);
 /** Analysis thread: a second of the link, as dp_engine_link hands it over (a dp_link_fn). */
 void detector_link(void *detector, const struct dp_link *second);
 /** Analysis thread: what dp_engine_link returned for a live port, so that silence shows, too. */

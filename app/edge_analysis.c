@@ -133,8 +133,8 @@ static uint32_t drain(struct edge *e, uint32_t worker)
             break;
         const struct dp_flow *flows = elems;
         for (uint32_t i = 0; i < n; i++) {
-            detector_add(e->detector, &flows[i]);
-            edge_export_flow(e, &flows[i]);
+            const float *raw = detector_add(e->detector, &flows[i]);
+            edge_export_flow(e, &flows[i], raw);
         }
         atl_ring_release(ring, n);
         done += n;
@@ -184,6 +184,7 @@ static int make_parts(struct edge *e)
         .hosts = {.hosts_max = (uint32_t)cfg->hosts.max,
                   .window_ns = cfg->hosts.window,
                   .step_ns = cfg->hosts.step},
+        .context = {.entries_max = (uint32_t)cfg->context.max},
         .min_flows = (uint32_t)cfg->alerts.min_flows,
         .reservoir_rows = (uint32_t)cfg->learning.reservoir,
         .seed = cfg->learning.seed,

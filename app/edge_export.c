@@ -22,12 +22,12 @@ static void complain(struct edge *e, const struct atl_error *err)
     e->export_failed = true;
 }
 
-void edge_export_flow(struct edge *e, const struct dp_flow *flow)
+void edge_export_flow(struct edge *e, const struct dp_flow *flow, const float *raw)
 {
     struct atl_error err;
     if (e->exporter == NULL)
         return;
-    int r = exporter_flow(e->exporter, flow, atl_clock_wall_ns(), &err);
+    int r = exporter_flow(e->exporter, flow, raw, atl_clock_wall_ns(), &err);
     if (r < 0)
         complain(e, &err);
     else

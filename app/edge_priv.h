@@ -91,7 +91,7 @@ int edge_alerts_subscribe(struct edge *edge);
 
 /* edge_export.c, called by the analysis; an export that fails is said once and counted */
 int edge_export_open(struct edge *edge, struct atl_error *err);
-void edge_export_flow(struct edge *edge, const struct dp_flow *flow);
+void edge_export_flow(struct edge *edge, const struct dp_flow *flow, const float *raw);
 void edge_export_step(struct edge *edge);
 void edge_export_close(struct edge *edge);
 

@@ -16,7 +16,6 @@
 
 struct exporter {
     struct exporter_config cfg;
-    struct feat_context *context; /* NULL: the format has no columns of it */
     struct feat_ipfix *ipfix;
     struct outlink *link;
     struct outfile file;
@@ -31,7 +30,6 @@ struct exporter {
 void exporter_config_default(struct exporter_config *cfg)
 {
     *cfg = (struct exporter_config){.domain = 1, .template_every_ns = 60 * ATL_NS_PER_S};
-    feat_context_config_default(&cfg->context);
 }
 
 int exporter_config_check(const struct exporter_config *cfg, struct atl_error *err)
@@ -179,15 +177,6 @@ static int make_ipfix(struct exporter *x, struct atl_error *err)
 
 /* --- life --- */
 
-static int make_context(struct exporter *x, struct atl_error *err)
-{
-    if (x->cfg.profile != EXPORTER_ATALAYA || x->cfg.format == EXPORTER_NONE)
-        return 0;
-    int r = feat_context_create(&x->context, &x->cfg.context);
-    return r < 0 ? atl_error_set(err, r, "cannot set up the context of flows: %s", strerror(-r))
-                 : 0;
-}
-
 int exporter_create(struct exporter **ret_exporter, const struct exporter_config *cfg,
                     struct atl_error *err)
 {
@@ -199,8 +188,7 @@ int exporter_create(struct exporter **ret_exporter, const struct exporter_config
         return atl_error_set(err, -ENOMEM, "out of memory");
     x->cfg = *cfg;
     x->now_ns = atl_clock_wall_ns();
-    r = make_context(x, err);
-    if (r == 0 && cfg->format == EXPORTER_IPFIX)
+    if (cfg->format == EXPORTER_IPFIX)
         r = make_ipfix(x, err);
     if (r == 0 && cfg->to != NULL && outlink_is_url(cfg->to)) {
         const struct outlink_config link = {cfg->to, TCP_QUEUE_BYTES, cfg->patient,
@@ -211,12 +199,16 @@ int exporter_create(struct exporter **ret_exporter, const struct exporter_config
     }
     if (r < 0) {
         feat_ipfix_destroy(x->ipfix);
-        feat_context_destroy(x->context);
         free(x);
         return r;
     }
     *ret_exporter = x;
     return 0;
+}
+
+bool exporter_wants_row(const struct exporter_config *cfg)
+{
+    return cfg->format != EXPORTER_NONE && cfg->profile == EXPORTER_ATALAYA;
 }
 
 static int write_text(struct exporter *x, const struct dp_flow *flow, const float *raw,
@@ -231,16 +223,13 @@ static int write_text(struct exporter *x, const struct dp_flow *flow, const floa
     return write_file(x, line, n, err);
 }
 
-int exporter_flow(struct exporter *x, const struct dp_flow *flow, atl_ns now_ns,
+int exporter_flow(struct exporter *x, const struct dp_flow *flow, const float *raw, atl_ns now_ns,
                   struct atl_error *err)
 {
-    float raw[FEAT_COLUMNS_MAX];
     int r = 0;
     x->now_ns = now_ns;
     if (x->cfg.format == EXPORTER_NONE)
         return 0;
-    if (x->context != NULL)
-        feat_context_row(x->context, flow, raw);
     if (x->link == NULL && !x->file_open)
         r = reopen_file(x, now_ns, err);
     if (r == 0)
@@ -251,12 +240,6 @@ int exporter_flow(struct exporter *x, const struct dp_flow *flow, atl_ns now_ns,
     else
         x->counters.records++;
     return r;
-}
-
-void exporter_clear_context(struct exporter *x)
-{
-    if (x->context != NULL)
-        feat_context_clear(x->context);
 }
 
 static bool is_due(atl_ns since_ns, atl_ns every_ns, atl_ns now_ns)
@@ -316,7 +299,6 @@ int exporter_close(struct exporter *x, const struct dp_counters *counters, atl_n
         atl_error_set(err, r, "%s", last.text);
     }
     feat_ipfix_destroy(x->ipfix);
-    feat_context_destroy(x->context);
     free(x);
     return r;
 }

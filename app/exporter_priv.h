@@ -21,8 +21,7 @@ struct exporter_config {
     bool nanoseconds;         /* IPFIX times */
     uint32_t domain;          /* IPFIX observation domain */
     atl_ns template_every_ns; /* IPFIX: templates repeated (UDP), drop counters reported */
-    struct feat_context_config context; /* of the atalaya profile and IPFIX */
-    bool patient;                       /* a tool: wait for a slow collector, fail without one */
+    bool patient;             /* a tool: wait for a slow collector, fail without one */
 };
 
 struct exporter_counters {
@@ -40,11 +39,15 @@ int exporter_config_check(const struct exporter_config *cfg, struct atl_error *e
 /** @param cfg  its strings are borrowed.  @return 0 or negative errno with a line in *err */
 int exporter_create(struct exporter **ret_exporter, const struct exporter_config *cfg,
                     struct atl_error *err);
-/** @param now_ns  time of the export.  @return 0, or the first error since the last call */
-int exporter_flow(struct exporter *exporter, const struct dp_flow *flow, atl_ns now_ns,
-                  struct atl_error *err);
-/** The next record is of another capture: no context reaches over. */
-void exporter_clear_context(struct exporter *exporter);
+/** Are the columns of the flow view among what is written? */
+bool exporter_wants_row(const struct exporter_config *cfg);
+/**
+ * @param raw     the flow's row, NULL when it is not wanted
+ * @param now_ns  time of the export
+ * @return 0, or the first error since the last call
+ */
+int exporter_flow(struct exporter *exporter, const struct dp_flow *flow, const float *raw,
+                  atl_ns now_ns, struct atl_error *err);
 /** Bounded work that is due: reconnect, flush, report `counters`, rotate. @return as above */
 int exporter_step(struct exporter *exporter, const struct dp_counters *counters, atl_ns now_ns,
                   struct atl_error *err);

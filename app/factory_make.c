@@ -85,8 +85,11 @@ static int learn(struct detector *detector, struct model_set *set, struct atl_er
 
 static int make(const char *scratch, struct model_set *set, struct atl_error *err)
 {
-    struct detector_config cfg = {
-        .min_flows = 1, .reservoir_rows = FACTORY_ROWS, .seed = SEED, .in_iface = ""};
+    struct detector_config cfg = {.context = {.seed = SEED, .entries_max = 1U << 20},
+                                  .min_flows = 1,
+                                  .reservoir_rows = FACTORY_ROWS,
+                                  .seed = SEED,
+                                  .in_iface = ""};
     feat_host_config_default(&cfg.hosts);
     cfg.hosts.hosts_max = 65536;
     cfg.hosts.seed = SEED;

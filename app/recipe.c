@@ -20,7 +20,7 @@ static const struct recipe {
 void recipe_shape(enum view view, struct learn_shape *shape)
 {
     const struct feat_schema *schema = view_schema(view);
-    *shape = (struct learn_shape){.n_in = schema->n_inputs, .n_widths = 3};
+    *shape = (struct learn_shape){.n_in = schema->n_columns, .n_widths = 3};
     memcpy(shape->widths, recipes[view].widths, sizeof(recipes[view].widths));
     feat_schema_hash(schema, shape->schema);
 }

@@ -6,14 +6,15 @@
 #ifndef TALLY_PRIV_H
 #define TALLY_PRIV_H
 
-#include "dataplane/dataplane.h"
+#include "features/features.h"
 
 struct tally_entry {
     struct dp_addr addr, last_dst; /* last_dst: of the latest unusual flow */
     uint32_t flows, unusual;
-    float worst;              /* highest score */
-    atl_ns first_ns, last_ns; /* of the unusual ones */
-    struct dp_flow sample;    /* the worst flow */
+    float worst;                 /* highest score */
+    atl_ns first_ns, last_ns;    /* of the unusual ones */
+    struct dp_flow sample;       /* the worst flow … */
+    float raw[FEAT_COLUMNS_MAX]; /* … and its row, which the caller fills in */
 };
 
 struct tally;

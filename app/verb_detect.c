@@ -49,6 +49,7 @@ struct detect {
 static void default_detector(const struct detect *d, struct detector_config *cfg, const char *file)
 {
     *cfg = (struct detector_config){
+        .context = {.seed = 1, .entries_max = 1U << 20},
         .min_flows = d->min_flows,
         .reservoir_rows = BASELINE_ROWS,
         .seed = 1,

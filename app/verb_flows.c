@@ -44,8 +44,8 @@ static const char *const views[] = {"flow", "host", "link", NULL}; /* enum flows
 static const char *const intervals[] = {"1s", "10s", "60s", NULL};
 static const uint32_t intervals_s[] = {1, 10, 60};
 
-/* A file may hold a whole site's day; memory that it does not need is never touched. */
-#define CONTEXT_ENTRIES (1U << 20)
+/* A file may hold a site's whole day; entries that it does not need are never touched. */
+static const struct feat_context_config context = {.seed = 1, .entries_max = 1U << 20};
 
 static const char *const formats[] = {"csv", "jsonl", "ipfix", "none", NULL};
 static const char *const profiles[] = {"atalaya", "cic", NULL};
@@ -59,10 +59,11 @@ struct flows {
     bool json, schema, compat;
     json_t *telecom; /* of the file read last, if json */
     enum flows_view view;
-    uint32_t interval_s;        /* 0: not given */
-    struct exporter *exporter;  /* flow view */
-    struct view_writer *writer; /* the others */
-    struct dp_counters total;   /* of the files that are done */
+    uint32_t interval_s;          /* 0: not given */
+    struct feat_context *context; /* NULL: no row is wanted */
+    struct exporter *exporter;    /* flow view */
+    struct view_writer *writer;   /* the others */
+    struct dp_counters total;     /* of the files that are done */
     atl_ns now_ns;
     struct atl_error *err;
 };
@@ -70,10 +71,15 @@ struct flows {
 static int on_flow(void *ctx, const struct dp_flow *flow)
 {
     struct flows *f = ctx;
-    if (f->writer == NULL)
-        return exporter_flow(f->exporter, flow, f->now_ns, f->err);
-    view_writer_flow(f->writer, flow);
-    return 0;
+    float raw[FEAT_COLUMNS_MAX];
+    if (f->writer != NULL) {
+        view_writer_flow(f->writer, flow);
+        return 0;
+    }
+    if (f->context == NULL)
+        return exporter_flow(f->exporter, flow, NULL, f->now_ns, f->err);
+    feat_context_row(f->context, flow, raw);
+    return exporter_flow(f->exporter, flow, raw, f->now_ns, f->err);
 }
 
 static void on_link(void *ctx, const struct dp_link *second)
@@ -193,8 +199,8 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
         };
         struct dp_counters c;
         f->telecom = NULL;
-        if (f->exporter != NULL)
-            exporter_clear_context(f->exporter);
+        if (f->context != NULL)
+            feat_context_clear(f->context);
         int r = replay_file(f->backend, f->key, paths[i], &ops, &c, err);
         add_counters(&f->total, &c);
         if (files != NULL) {
@@ -212,12 +218,18 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
     return 0;
 }
 
+static int open_flows(struct flows *f, struct atl_error *err)
+{
+    if (exporter_wants_row(&f->cfg) && feat_context_create(&f->context, &context) < 0)
+        return atl_error_set(err, -ENOMEM, "out of memory");
+    return exporter_create(&f->exporter, &f->cfg, err);
+}
+
 static int open_output(struct flows *f, struct atl_error *err)
 {
     f->cfg.patient = true;
-    f->cfg.context = (struct feat_context_config){.seed = 1, .entries_max = CONTEXT_ENTRIES};
     if (f->view == FLOWS_FLOW || f->cfg.format == EXPORTER_NONE)
-        return exporter_create(&f->exporter, &f->cfg, err);
+        return open_flows(f, err);
     const struct view_writer_config cfg = {
         .view = f->view == FLOWS_HOST ? VIEW_WRITER_HOST : VIEW_WRITER_LINK,
         .format = (enum feat_format)f->cfg.format,
@@ -240,6 +252,7 @@ static int run(struct flows *f, char **paths, int n)
     f->err = &err;
     int r = open_output(f, &err);
     if (r < 0) {
+        feat_context_destroy(f->context);
         fprintf(stderr, "atalaya flows: %s\n", err.text);
         return EXIT_FAILED;
     }
@@ -251,6 +264,7 @@ static int run(struct flows *f, char **paths, int n)
         r = -EIO;
         err = write_err;
     }
+    feat_context_destroy(f->context);
     if (files != NULL) {
         json_t *summary = json_pack("{s:i, s:o}", "schema", 1, "files", files);
         json_dumpf(summary, stderr, JSON_COMPACT);

@@ -84,7 +84,6 @@
       SRC_CIC)                                                                                     \
     X(HEADER_BWD, "header_mean_bwd", "bytes", LINEAR, 60, 1, "mean transport header, responder",   \
       SRC_CIC)                                                                                     \
-    X(IAT_MIN, "iat_min", "s", LOG, 60, 1e-4, "shortest gap between packets", SRC_CIC)             \
     X(IAT_MAX_FWD, "iat_max_fwd", "s", LOG, 60, 1e-4, "longest gap, initiator", SRC_CIC)           \
     X(IAT_MAX_BWD, "iat_max_bwd", "s", LOG, 60, 1e-4, "longest gap, responder", SRC_CIC)           \
     X(ACK_FWD, "ack_share_fwd", "1", LINEAR, 1, 1, "share of packets with ACK, initiator",         \
@@ -126,61 +125,47 @@
     X(SOURCE_FLOWS_600S, "src_flows_600s", "flows", LOG, 1e5, 1, "flows of the source", SRC_600S, \
       SOURCE, FLOWS, 600S)                                                                        \
     X(SOURCE_FAILED_60S, "src_failed_60s", "1", LINEAR, 1, 1,                                     \
-      "failed / (flows + 4) of the source", SRC_60S, SOURCE, FAILED, 60S)                         \
+      "failed / (flows + 4) of the source; failed: no answer, or to TCP only RST", SRC_60S,       \
+      SOURCE, FAILED, 60S)                                                                        \
     X(SOURCE_FRESH_60S, "src_new_60s", "flows", LOG, 1e4, 1,                                      \
       "flows of the source to a destination new to it", SRC_60S, SOURCE, FRESH, 60S)              \
     X(SOURCE_BYTES_MEAN_600S, "src_bytes_mean_600s", "bytes", LOG, 1e8, 100,                      \
       "mean bytes of a flow of the source", SRC_600S, SOURCE, BYTES_MEAN, 600S)                   \
-    X(SOURCE_GAP_MEAN_600S, "src_gap_mean_600s", "s", LOG, 6000, 1e-2,                            \
-      "mean time between ends of flows of the source", SRC_600S, SOURCE, GAP_MEAN, 600S)          \
-    X(SOURCE_BEAT_600S, "src_beat_600s", "1", LINEAR, 1, 1,                                       \
-      "regular gaps of the source: gaps / (gaps + 4) x (1 - deviation / mean)", SRC_600S, SOURCE, \
-      BEAT, 600S)                                                                                 \
+    X(SOURCE_PACKETS_MEAN_600S, "src_packets_mean_600s", "packets", LOG, 1e5, 1,                  \
+      "mean packets of a flow of the source", SRC_600S, SOURCE, PACKETS_MEAN, 600S)               \
     X(TARGET_FLOWS_10S, "dst_flows_10s", "flows", LOG, 1e5, 1, "flows of the destination",        \
       SRC_10S, TARGET, FLOWS, 10S)                                                                \
     X(TARGET_FLOWS_600S, "dst_flows_600s", "flows", LOG, 1e5, 1, "flows of the destination",      \
       SRC_600S, TARGET, FLOWS, 600S)                                                              \
     X(TARGET_FAILED_60S, "dst_failed_60s", "1", LINEAR, 1, 1,                                     \
-      "failed / (flows + 4) of the destination", SRC_60S, TARGET, FAILED, 60S)                    \
+      "failed / (flows + 4) of the destination; failed: no answer, or to TCP only RST", SRC_60S,  \
+      TARGET, FAILED, 60S)                                                                        \
     X(TARGET_FRESH_60S, "dst_new_60s", "flows", LOG, 1e4, 1,                                      \
       "flows to the destination from a source new to it", SRC_60S, TARGET, FRESH, 60S)            \
-    X(TARGET_BYTES_MEAN_600S, "dst_bytes_mean_600s", "bytes", LOG, 1e8, 100,                      \
-      "mean bytes of a flow of the destination", SRC_600S, TARGET, BYTES_MEAN, 600S)              \
-    X(TARGET_GAP_MEAN_600S, "dst_gap_mean_600s", "s", LOG, 6000, 1e-2,                            \
-      "mean time between ends of flows of the destination", SRC_600S, TARGET, GAP_MEAN, 600S)     \
-    X(TARGET_BEAT_600S, "dst_beat_600s", "1", LINEAR, 1, 1,                                       \
-      "regular gaps of the destination: gaps / (gaps + 4) x (1 - deviation / mean)", SRC_600S,    \
-      TARGET, BEAT, 600S)                                                                         \
     X(PAIR_FLOWS_10S, "pair_flows_10s", "flows", LOG, 1e5, 1, "flows of the pair", SRC_10S, PAIR, \
       FLOWS, 10S)                                                                                 \
     X(PAIR_FLOWS_600S, "pair_flows_600s", "flows", LOG, 1e5, 1, "flows of the pair", SRC_600S,    \
       PAIR, FLOWS, 600S)                                                                          \
-    X(PAIR_FAILED_60S, "pair_failed_60s", "1", LINEAR, 1, 1, "failed / (flows + 4) of the pair",  \
-      SRC_60S, PAIR, FAILED, 60S)                                                                 \
     X(PAIR_FRESH_60S, "pair_new_60s", "flows", LOG, 1e4, 1,                                       \
       "flows of the pair to a service new to all", SRC_60S, PAIR, FRESH, 60S)                     \
-    X(PAIR_BYTES_MEAN_600S, "pair_bytes_mean_600s", "bytes", LOG, 1e8, 100,                       \
-      "mean bytes of a flow of the pair", SRC_600S, PAIR, BYTES_MEAN, 600S)                       \
     X(PAIR_GAP_MEAN_600S, "pair_gap_mean_600s", "s", LOG, 6000, 1e-2,                             \
       "mean time between ends of flows of the pair", SRC_600S, PAIR, GAP_MEAN, 600S)              \
+    X(PAIR_BEAT_60S, "pair_beat_60s", "1", LINEAR, 1, 1,                                          \
+      "gaps / (gaps + 4) x (1 - deviation / mean) of the gaps of the pair; 0 at least", SRC_60S,  \
+      PAIR, BEAT, 60S)                                                                            \
     X(PAIR_BEAT_600S, "pair_beat_600s", "1", LINEAR, 1, 1,                                        \
-      "regular gaps of the pair: gaps / (gaps + 4) x (1 - deviation / mean)", SRC_600S, PAIR,     \
-      BEAT, 600S)                                                                                 \
+      "gaps / (gaps + 4) x (1 - deviation / mean) of the gaps of the pair; 0 at least", SRC_600S, \
+      PAIR, BEAT, 600S)                                                                           \
     X(SERVICE_FLOWS_10S, "service_flows_10s", "flows", LOG, 1e5, 1, "flows of the service",       \
       SRC_10S, SERVICE, FLOWS, 10S)                                                               \
     X(SERVICE_FLOWS_600S, "service_flows_600s", "flows", LOG, 1e5, 1, "flows of the service",     \
       SRC_600S, SERVICE, FLOWS, 600S)                                                             \
-    X(SERVICE_FAILED_60S, "service_failed_60s", "1", LINEAR, 1, 1,                                \
-      "failed / (flows + 4) of the service", SRC_60S, SERVICE, FAILED, 60S)                       \
-    X(SERVICE_FRESH_60S, "service_new_60s", "flows", LOG, 1e4, 1,                                 \
-      "flows to the service from a source new to the destination", SRC_60S, SERVICE, FRESH, 60S)  \
     X(SERVICE_BYTES_MEAN_600S, "service_bytes_mean_600s", "bytes", LOG, 1e8, 100,                 \
       "mean bytes of a flow of the service", SRC_600S, SERVICE, BYTES_MEAN, 600S)                 \
-    X(SERVICE_GAP_MEAN_600S, "service_gap_mean_600s", "s", LOG, 6000, 1e-2,                       \
-      "mean time between ends of flows of the service", SRC_600S, SERVICE, GAP_MEAN, 600S)        \
-    X(SERVICE_BEAT_600S, "service_beat_600s", "1", LINEAR, 1, 1,                                  \
-      "regular gaps of the service: gaps / (gaps + 4) x (1 - deviation / mean)", SRC_600S,        \
-      SERVICE, BEAT, 600S)
+    X(SERVICE_BYTES_STD_600S, "service_bytes_std_600s", "bytes", LOG, 1e8, 100,                   \
+      "deviation of the bytes of a flow of the service", SRC_600S, SERVICE, BYTES_STD, 600S)      \
+    X(SERVICE_GAP_MEAN_60S, "service_gap_mean_60s", "s", LOG, 6000, 1e-2,                         \
+      "mean time between ends of flows of the service", SRC_60S, SERVICE, GAP_MEAN, 60S)
 
 #define HOST_COLUMNS(X)                                                                            \
     X(ROLE_TARGET, "role_target", "1", LINEAR, 1, 1, "1 as responder, 0 as initiator", SRC_HOST)   \

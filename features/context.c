@@ -30,7 +30,8 @@ enum life { LIFE_10S, LIFE_60S, LIFE_600S, LIVES = ATL_ARRAY_LEN(half_lives_s) }
  */
 struct sums {
     double flows, failed, fresh;
-    double bytes, gaps, gap, gap_sq;
+    double packets, bytes, bytes_sq;
+    double gaps, gap, gap_sq;
 };
 enum { SUMS = sizeof(struct sums) / sizeof(double) };
 
@@ -53,6 +54,13 @@ struct feat_context {
 
 /* --- statistics --- */
 
+/* Of a damped population: the weight n may be far below 1. */
+static double deviation(double n, double sum, double sum_sq)
+{
+    double mean = feat_ratio(sum, n), variance = feat_ratio(sum_sq, n) - mean * mean;
+    return variance > 0 ? sqrt(variance) : 0;
+}
+
 static double flows(const struct sums *s)
 {
     return s->flows;
@@ -73,6 +81,16 @@ static double bytes_mean(const struct sums *s)
     return feat_ratio(s->bytes, s->flows);
 }
 
+static double bytes_std(const struct sums *s)
+{
+    return deviation(s->flows, s->bytes, s->bytes_sq);
+}
+
+static double packets_mean(const struct sums *s)
+{
+    return feat_ratio(s->packets, s->flows);
+}
+
 static double gap_mean(const struct sums *s)
 {
     return feat_ratio(s->gap, s->gaps);
@@ -81,19 +99,20 @@ static double gap_mean(const struct sums *s)
 static double beat(const struct sums *s)
 {
     double mean = gap_mean(s);
-    double variance = feat_ratio(s->gap_sq, s->gaps) - mean * mean;
     if (!(mean > 0))
         return 0;
-    double regular = 1 - (variance > 0 ? sqrt(variance) / mean : 0);
+    double regular = 1 - deviation(s->gaps, s->gap, s->gap_sq) / mean;
     return regular > 0 ? regular * s->gaps / (s->gaps + 4) : 0;
 }
 
-#define FLOWS      flows
-#define FAILED     failed
-#define FRESH      fresh
-#define BYTES_MEAN bytes_mean
-#define GAP_MEAN   gap_mean
-#define BEAT       beat
+#define FLOWS        flows
+#define FAILED       failed
+#define FRESH        fresh
+#define BYTES_MEAN   bytes_mean
+#define BYTES_STD    bytes_std
+#define PACKETS_MEAN packets_mean
+#define GAP_MEAN     gap_mean
+#define BEAT         beat
 
 static const struct context_column {
     enum whose whose;

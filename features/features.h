@@ -38,7 +38,7 @@ struct feat_schema {
     const char *name; /* "flow", "host", "link" */
     uint32_t version;
     uint32_t n_columns;
-    uint32_t n_inputs; /* the first so many columns are what a model reads */
+    uint32_t n_own; /* the first so many columns say nothing about other rows */
     const struct feat_column *columns;
 };
 
@@ -54,7 +54,7 @@ void feat_schema_hash(const struct feat_schema *schema, uint8_t out[FEAT_HASH_BY
  */
 ATL_HOT void feat_flow_vector(const struct dp_flow *flow, float *raw);
 
-/** Model input, n_inputs floats; finite, 0 … FEAT_CLIP. raw and x may be the same array. */
+/** Model input; finite, 0 … FEAT_CLIP. raw and x may be the same array. */
 ATL_HOT void feat_scale_row(const struct feat_schema *schema, const float *raw, float *x);
 /** Inverse of feat_scale_row for one column, for explanations; x below 0 counts as 0. */
 double feat_unscale(const struct feat_column *column, float x);

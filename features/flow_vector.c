@@ -120,7 +120,6 @@ void feat_flow_vector(const struct dp_flow *f, float *raw)
     raw[FLOW_IAT_MEAN] = (float)feat_ratio(duration, packets - 1);
     raw[FLOW_IAT_STD] =
         (float)(feat_deviation(packets - 1, duration * 1e6, (double)f->iat_sq_us2) * 1e-6);
-    raw[FLOW_IAT_MIN] = (float)(f->iat_min_us * 1e-6);
     raw[FLOW_IAT_MAX] = (float)(f->iat_max_us * 1e-6);
     raw[FLOW_PACKETS_PER_S] = (float)(packets / at_least);
     raw[FLOW_BYTES_PER_S] = (float)(bytes / at_least);

@@ -30,7 +30,7 @@ static const struct feat_column columns[] = {LINK_COLUMNS(COLUMN)};
 _Static_assert(ATL_ARRAY_LEN(columns) == LINK_COLUMN_COUNT, "one row per column");
 _Static_assert(LINK_COLUMN_COUNT <= FEAT_COLUMNS_MAX, "a row fits feat_link_row");
 
-static const struct feat_schema schema = {"link", 1, LINK_COLUMN_COUNT, columns};
+static const struct feat_schema schema = {"link", 1, LINK_COLUMN_COUNT, LINK_COLUMN_COUNT, columns};
 
 const struct feat_schema *feat_schema_link(void)
 {

@@ -59,7 +59,7 @@ void feat_schema_hash(const struct feat_schema *schema, uint8_t out[FEAT_HASH_BY
     crypto_generichash_init(&state, NULL, 0, FEAT_HASH_BYTES);
     hash_text(&state, schema->name);
     hash_number(&state, schema->version);
-    hash_number(&state, schema->n_inputs);
+    hash_number(&state, schema->n_own);
     for (uint32_t i = 0; i < schema->n_columns; i++) {
         const struct feat_column *c = &schema->columns[i];
         hash_text(&state, c->name);
@@ -83,7 +83,7 @@ static float scale_value(const struct feat_column *c, float v)
 
 void feat_scale_row(const struct feat_schema *schema, const float *raw, float *x)
 {
-    for (uint32_t i = 0; i < schema->n_inputs; i++)
+    for (uint32_t i = 0; i < schema->n_columns; i++)
         x[i] = scale_value(&schema->columns[i], raw[i]);
 }
 

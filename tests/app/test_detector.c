@@ -118,7 +118,8 @@ static void make(struct detector **ret_detector, struct seen *seen)
     struct detector_config cfg = {
         .min_flows = 20, .reservoir_rows = 20000, .seed = 1, .in_iface = "test"};
     feat_host_config_default(&cfg.hosts);
-    cfg.hosts.seed = 1;
+    feat_context_config_default(&cfg.context);
+    cfg.hosts.seed = cfg.context.seed = 1;
     const struct detector_ops ops = {.signal = on_signal, .scored = on_scored, .ctx = seen};
     assert_int_equal(detector_create(ret_detector, &cfg, &ops), 0);
 }

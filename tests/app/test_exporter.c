@@ -30,6 +30,8 @@ static int open_socket(int type, char url[64])
     return fd;
 }
 
+static const float row[FEAT_COLUMNS_MAX]; /* of zeros */
+
 static struct dp_flow sample(void)
 {
     return (struct dp_flow){.src.bytes = {[10] = 0xff, [11] = 0xff, [15] = 1},
@@ -123,7 +125,7 @@ static void datagrams_stay_below_the_mtu(void **state)
     cfg.to = url;
     assert_int_equal(exporter_create(&x, &cfg, NULL), 0);
     for (int i = 0; i < 20; i++)
-        assert_int_equal(exporter_flow(x, &f, 0, NULL), 0);
+        assert_int_equal(exporter_flow(x, &f, row, 0, NULL), 0);
     assert_int_equal(exporter_close(x, &counters, 0, NULL), 0);
     int n = 0;
     struct pollfd p = {fd, POLLIN, 0};
@@ -152,7 +154,7 @@ static void files_turn_over(void **state)
     cfg.rotate_ns = 10 * ATL_NS_PER_S;
     assert_int_equal(exporter_create(&x, &cfg, NULL), 0);
     for (atl_ns s = 1000; s < 1030; s++) {
-        assert_int_equal(exporter_flow(x, &f, s * ATL_NS_PER_S, NULL), 0);
+        assert_int_equal(exporter_flow(x, &f, row, s * ATL_NS_PER_S, NULL), 0);
         assert_int_equal(exporter_step(x, &counters, s * ATL_NS_PER_S, NULL), 0);
     }
     assert_int_equal(exporter_close(x, &counters, 1030 * ATL_NS_PER_S, NULL), 0);
@@ -186,7 +188,7 @@ static void a_lost_folder_is_said_and_counted(void **state)
     cfg.rotate_ns = 10 * ATL_NS_PER_S;
     assert_int_equal(exporter_create(&x, &cfg, &err), 0);
     for (int i = 0; i < 5; i++)
-        assert_true(exporter_flow(x, &f, 1000 * ATL_NS_PER_S, &err) < 0);
+        assert_true(exporter_flow(x, &f, row, 1000 * ATL_NS_PER_S, &err) < 0);
     assert_non_null(strstr(err.text, "cannot create /nowhere/flows-"));
     struct exporter_counters c;
     exporter_counters(x, &c);

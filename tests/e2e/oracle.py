@@ -342,7 +342,6 @@ def columns(flow, reason):
     row["bytes_per_s"] = size / max(row["duration"], 1)
     row["packets_bwd_share"] = row["packets_bwd"] / count
     row["bytes_bwd_share"] = share(row["bytes_bwd"], size)
-    row["iat_min"] = min(waits, default=0)
     service(row)
     row["mid_stream"] = int(flow.mid_stream)
     row["icmp_echo"] = int((flow.proto, flow.type) in ((1, 0), (1, 8), (58, 128), (58, 129)))
@@ -422,9 +421,11 @@ def context(rows):
                 entries[key] = Entry(now)
         for name, key in who.items():
             entry = entries[key]
+            size = row["bytes_fwd"] + row["bytes_bwd"]
             values = {"flows": 1, "failed": int(row["failed"]),
                       "new": int(fresh["service" if name == "pair" else "pair"]),
-                      "bytes": row["bytes_fwd"] + row["bytes_bwd"]}
+                      "packets": row["packets_fwd"] + row["packets_bwd"],
+                      "bytes": size, "bytes_sq": size * size}
             if not fresh[name] and now >= entry.when:
                 gap = (now - entry.when) / S
                 values |= {"gaps": 1, "gap": gap, "gap_sq": gap * gap}
@@ -435,13 +436,19 @@ def context(rows):
 
 
 def read(row, name, life, sums):
-    gaps = sums.get("gaps", 0)
-    gap = share(sums.get("gap", 0), gaps)
-    deviation = math.sqrt(max(share(sums.get("gap_sq", 0), gaps) - gap * gap, 0))
-    regular = max(1 - deviation / gap, 0) if gap else 0
-    for what, value in (("flows", sums["flows"]), ("failed", sums["failed"] / (sums["flows"] + 4)),
-                        ("new", sums["new"]), ("bytes_mean", sums["bytes"] / sums["flows"]),
-                        ("gap_mean", gap), ("beat", regular * gaps / (gaps + 4))):
+    def moments(what, number):
+        mean = share(sums.get(what, 0), number)
+        square = share(sums.get(what + "_sq", 0), number)
+        return mean, math.sqrt(max(square - mean * mean, 0))
+
+    flows, gaps = sums["flows"], sums.get("gaps", 0)
+    size, spread_of_sizes = moments("bytes", flows)
+    gap, spread_of_gaps = moments("gap", gaps)
+    regular = max(1 - spread_of_gaps / gap, 0) if gap else 0
+    for what, value in (("flows", flows), ("failed", sums["failed"] / (flows + 4)),
+                        ("new", sums["new"]), ("packets_mean", sums["packets"] / flows),
+                        ("bytes_mean", size), ("bytes_std", spread_of_sizes), ("gap_mean", gap),
+                        ("beat", regular * gaps / (gaps + 4))):
         row[f"{name}_{what}_{life}s"] = value
 
 

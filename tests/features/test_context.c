@@ -119,7 +119,7 @@ static void a_scan_shows_in_source_and_pair(void **state)
     }
     assert_float_equal(column(raw, "src_new_60s"), 1, 0);    /* one peer … */
     assert_float_equal(column(raw, "pair_new_60s"), 100, 0); /* … and all its ports */
-    assert_float_equal(column(raw, "pair_failed_60s"), 100.0 / 104, 1e-6);
+    assert_float_equal(column(raw, "src_failed_60s"), 100.0 / 104, 1e-6);
     assert_float_equal(column(raw, "service_flows_10s"), 1, 0);
     feat_context_destroy(c);
 }
@@ -155,7 +155,7 @@ static void weeks_do_not_drift(void **state)
         float raw[FEAT_COLUMNS_MAX];
         feat_context_row(c, &f, raw);
         found = column(raw, "src_flows_600s");
-        beat = column(raw, "src_beat_600s");
+        beat = column(raw, "pair_beat_600s");
     }
     assert_float_equal(found / expected, 1, 1e-6);
     assert_true(beat > 0.99 && beat < 1);

@@ -44,7 +44,7 @@ static void scaling_can_be_undone(void **state)
 {
     (void)state;
     const struct feat_schema *s = feat_schema_flow();
-    for (uint32_t i = 0; i < s->n_inputs; i++) {
+    for (uint32_t i = 0; i < s->n_columns; i++) {
         float raw[FEAT_COLUMNS_MAX] = {0}, x[FEAT_COLUMNS_MAX];
         raw[i] = (float)(s->columns[i].top * 0.37);
         feat_scale_row(s, raw, x);
@@ -85,7 +85,7 @@ static void odd_records_give_finite_rows(void **state)
     for (size_t k = 0; k < ATL_ARRAY_LEN(odd); k++) {
         float raw[FEAT_COLUMNS_MAX];
         feat_flow_vector(&odd[k], raw);
-        for (uint32_t i = 0; i < feat_schema_flow()->n_inputs; i++)
+        for (uint32_t i = 0; i < feat_schema_flow()->n_own; i++)
             assert_true(isfinite(raw[i]) && raw[i] >= 0);
     }
 }
