@@ -35,6 +35,14 @@ atl_ns recipe_settle_ns(enum view view, atl_ns longest_timeout_ns, atl_ns window
     return view == VIEW_FLOW ? 2 * longest_timeout_ns : RECIPE_WINDOWS_MIN * window_ns;
 }
 
+void recipe_keep_own(enum view view, float *rows, uint32_t n)
+{
+    const struct feat_schema *schema = view_schema(view);
+    size_t other = (schema->n_columns - schema->n_own) * sizeof(float);
+    for (uint32_t i = 0; i < n; i++)
+        memset(rows + (size_t)i * schema->n_columns + schema->n_own, 0, other);
+}
+
 /* Fisher-Yates, so that the held-back fifth is a fair sample. */
 static void shuffle(float *rows, uint32_t n, uint32_t columns, uint64_t seed)
 {

@@ -19,6 +19,13 @@ void recipe_shape(enum view view, struct learn_shape *shape);
 double recipe_risk(enum view view);
 
 /**
+ * Of each row only what its own record tells, before anything learned from it may leave: the
+ * privacy promise counts single records (docs/explanation/privacy-model.md).
+ * @param rows  (n, columns)
+ */
+void recipe_keep_own(enum view view, float *rows, uint32_t n);
+
+/**
  * How long a live view must be watched before its rows are a fair sample: conversations that end by
  * the longest timeout come late, host windows are complete only at their end.
  */

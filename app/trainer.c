@@ -136,18 +136,6 @@ static int run_private(struct trainer *t, const struct pending *job, const struc
     return r;
 }
 
-/*
- * What a conversation's neighbours were like is no part of it: the promise counts single records,
- * so that no record may stand in another's row (docs/explanation/privacy-model.md).
- */
-static void keep_own_columns(float *rows, uint32_t n)
-{
-    const struct feat_schema *schema = feat_schema_flow();
-    size_t context = (schema->n_columns - schema->n_own) * sizeof(float);
-    for (uint32_t i = 0; i < n; i++)
-        memset(rows + (size_t)i * schema->n_columns + schema->n_own, 0, context);
-}
-
 static int train_private(struct trainer *t, const struct pending *job,
                          struct trainer_result *result, struct atl_error *err)
 {
@@ -158,7 +146,7 @@ static int train_private(struct trainer *t, const struct pending *job,
     int r = detector_copy_rows(t->detector, VIEW_FLOW, &rows, &result->rows);
     if (r < 0)
         return atl_error_set(err, r, "no rows to learn from");
-    keep_own_columns(rows, result->rows);
+    recipe_keep_own(VIEW_FLOW, rows, result->rows);
     if (job->n != learn_shape_params(&shape))
         r = atl_error_set(err, -EINVAL, "the plan's model has another shape");
     if (r == 0)

@@ -202,6 +202,7 @@ static void link_rows_of_three_intervals_are_handed_on(void **state)
     struct detector_config cfg = {.min_flows = 20, .reservoir_rows = 100, .in_iface = "test"};
     struct detector *d;
     feat_host_config_default(&cfg.hosts);
+    feat_context_config_default(&cfg.context);
     const struct detector_ops ops = {.signal = on_signal, .link = on_link, .ctx = &rows};
     assert_int_equal(detector_create(&d, &cfg, &ops), 0);
     for (uint64_t s = 6000; s < 6120; s++) {

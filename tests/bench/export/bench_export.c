@@ -64,7 +64,7 @@ static void report(const char *what, uint64_t flows, uint64_t bytes, atl_ns begu
 static float vectors(const struct dp_flow *flows)
 {
     const struct feat_schema *schema = feat_schema_flow();
-    float raw[FEAT_COLUMNS_MAX], sum = 0;
+    float raw[FEAT_COLUMNS_MAX] = {0}, sum = 0;
     atl_ns begun = atl_clock_mono_ns();
     for (uint32_t i = 0; i < ROUNDS * FLOWS; i++) {
         feat_flow_vector(&flows[i % FLOWS], raw);
