@@ -347,8 +347,14 @@ void feat_context_row(struct feat_context *c, const struct dp_flow *f, float *ra
     for (enum whose w = 0; w < WHOSE_COUNT; w++)
         claim(c, visits, &visits[w], f->last_ns);
 
+    double bytes = (double)f->fwd.bytes + (double)f->bwd.bytes;
     struct sums more = {
-        .flows = 1, .failed = has_failed(f), .bytes = (double)f->fwd.bytes + (double)f->bwd.bytes};
+        .flows = 1,
+        .failed = has_failed(f),
+        .packets = (double)f->fwd.packets + (double)f->bwd.packets,
+        .bytes = bytes,
+        .bytes_sq = bytes * bytes,
+    };
     for (enum whose w = 0; w < WHOSE_COUNT; w++) {
         more.fresh = visits[w == PAIR ? SERVICE : PAIR].fresh;
         take_in(c, &visits[w], &more, f->last_ns);

@@ -95,6 +95,29 @@ static void silence_and_a_clock_set_back_far_begin_anew(void **state)
     }
 }
 
+static void means_and_deviations_by_hand(void **state)
+{
+    (void)state;
+    struct feat_context *c = make(1024);
+    struct dp_flow f = flow_at("10.0.0.1", "10.0.0.2", 443, 0);
+    float raw[FEAT_COLUMNS_MAX];
+    static const uint64_t bytes[] = {100, 300, 800};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(bytes); i++) {
+        f.fwd.packets = 10 * (i + 1);
+        f.bwd.packets = 1;
+        f.fwd.bytes = bytes[i];
+        f.bwd.bytes = 0;
+        feat_context_row(c, &f, raw);
+    }
+    assert_float_equal(column(raw, "src_packets_mean_600s"), 21, 1e-4);
+    assert_float_equal(column(raw, "src_bytes_mean_600s"), 400, 1e-3);
+    assert_float_equal(column(raw, "service_bytes_std_600s"), sqrt(260000.0 / 3), 1e-2);
+    f.last_ns += 8 * ATL_NS_PER_S;
+    feat_context_row(c, &f, raw);
+    assert_float_equal(column(raw, "service_gap_mean_60s"), 8 / (1 + 2 * exp2(-8.0 / 60)), 1e-5);
+    feat_context_destroy(c);
+}
+
 static void a_scan_shows_in_source_and_pair(void **state)
 {
     (void)state;
@@ -281,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_flow_counts_half_after_a_half_life),
         cmocka_unit_test(a_late_flow_counts_by_its_own_age),
         cmocka_unit_test(silence_and_a_clock_set_back_far_begin_anew),
+        cmocka_unit_test(means_and_deviations_by_hand),
         cmocka_unit_test(a_scan_shows_in_source_and_pair),
         cmocka_unit_test(only_a_regular_pair_beats),
         cmocka_unit_test(weeks_do_not_drift),
