@@ -18,7 +18,9 @@ int verb_forecast(int argc, char **argv);
 int verb_hub(int argc, char **argv);
 int verb_keys(int argc, char **argv);
 int verb_privacy(int argc, char **argv);
+int verb_score(int argc, char **argv);
 int verb_traffic(int argc, char **argv);
+int verb_train(int argc, char **argv);
 /* Those that talk to a running edge (verb_stats.c). */
 int verb_evidence(int argc, char **argv);
 int verb_reload(int argc, char **argv);

@@ -104,6 +104,12 @@ int learn_model_copy(struct learn_model **ret_model, const struct learn_model *m
     memcpy(params, model->params, model->layout.params * sizeof(float));
     *copy = *model;
     copy->params = params;
+    copy->forest = NULL;
+    r = model->forest != NULL ? learn_forest_copy(&copy->forest, model->forest) : 0;
+    if (r < 0) {
+        learn_model_destroy(copy);
+        return r;
+    }
     *ret_model = copy;
     return 0;
 }
@@ -112,6 +118,7 @@ void learn_model_destroy(struct learn_model *model)
 {
     if (model == NULL)
         return;
+    learn_forest_destroy(model->forest);
     free(model->params);
     free(model);
 }

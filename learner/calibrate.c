@@ -84,8 +84,19 @@ static int error_means(struct learn_model *model, struct learn_scratch *scratch,
     return 0;
 }
 
-static int fit_tail(struct learn_model *model, struct learn_scratch *scratch, float *batch,
-                    const float *rows, uint32_t n, double risk, struct atl_error *err)
+typedef void (*measure_fn)(const struct learn_model *model, struct learn_scratch *scratch,
+                           const float *x, uint32_t n, double *statistic);
+
+static void isolation(const struct learn_model *model, struct learn_scratch *scratch,
+                      const float *x, uint32_t n, double *statistic)
+{
+    (void)scratch;
+    learn_forest_statistics(model->forest, x, n, model->shape.n_in, statistic);
+}
+
+static int fit_tail(struct learn_model *model, struct learn_tail *tail, measure_fn measure,
+                    struct learn_scratch *scratch, float *batch, const float *rows, uint32_t n,
+                    double risk, struct atl_error *err)
 {
     double *statistic = calloc(n / 2, sizeof(*statistic));
     if (statistic == NULL)
@@ -93,7 +104,7 @@ static int fit_tail(struct learn_model *model, struct learn_scratch *scratch, fl
     uint32_t held, used = 0;
     int r = 0;
     while ((held = gather(rows, n, model->shape.n_in, 2 * used + 1, batch)) > 0) {
-        learn_statistics(model, scratch, batch, held, statistic + used);
+        measure(model, scratch, batch, held, statistic + used);
         used += held;
     }
     for (uint32_t i = 0; i < used && r == 0; i++) {
@@ -101,8 +112,25 @@ static int fit_tail(struct learn_model *model, struct learn_scratch *scratch, fl
             r = beyond_range(err);
     }
     if (r == 0)
-        learn_tail_fit(&model->tail, statistic, used, risk);
+        learn_tail_fit(tail, statistic, used, risk);
     free(statistic);
+    return r;
+}
+
+/* The combined statistic needs the tails of its parts, so it comes last. */
+static int fit_tails(struct learn_model *model, struct learn_scratch *scratch, float *batch,
+                     const float *rows, uint32_t n, double risk, struct atl_error *err)
+{
+    const struct {
+        struct learn_tail *tail;
+        measure_fn measure;
+    } parts[] = {{&model->tail, learn_statistics},
+                 {&model->forest_tail, isolation},
+                 {&model->fused_tail, learn_judge_statistics}};
+    size_t count = model->forest != NULL ? ATL_ARRAY_LEN(parts) : 1;
+    int r = 0;
+    for (size_t k = 0; k < count && r == 0; k++)
+        r = fit_tail(model, parts[k].tail, parts[k].measure, scratch, batch, rows, n, risk, err);
     return r;
 }
 
@@ -125,7 +153,7 @@ static int calibrate(struct learn_model *model, const float *rows, uint32_t n, d
     r = error_means(model, scratch, batch, rows, n, err);
     if (r == 0) {
         learn_model_seal(model);
-        r = fit_tail(model, scratch, batch, rows, n, risk, err);
+        r = fit_tails(model, scratch, batch, rows, n, risk, err);
     }
     free(batch);
     learn_scratch_destroy(scratch);

@@ -74,6 +74,34 @@ int learn_model_calibrate(struct learn_model **ret_model, const struct learn_mod
                           const float *rows, uint32_t n, double risk, const char *origin,
                           struct atl_error *err);
 
+#define LEARN_FOREST_TREES_MAX 128
+
+/** Isolation forest: a second detector of another kind. About 12 bytes a node, at most
+ *  2 × sample × trees of them. */
+struct learn_forest_config {
+    uint32_t trees; /* 1 … LEARN_FOREST_TREES_MAX */
+    uint32_t sample; /* rows a tree is grown from, 8 … 8192: more see finer, fewer mind less of what
+                        slipped in */
+    uint64_t seed;
+};
+/** 32 trees of 256 rows: 130 KiB, stays in the cache beside the traffic. */
+void learn_forest_config_default(struct learn_forest_config *cfg);
+int learn_forest_config_check(const struct learn_forest_config *cfg, struct atl_error *err);
+/**
+ * A twin with a forest grown from these rows, those the model was trained on; not yet calibrated.
+ * learn_model_calibrate then turns both detectors' statistics into p-values, combines them by their
+ * harmonic mean (Wilson 2019) and draws the boundary from the combination's own tail on the rows
+ * held back, so that it holds however the two hang together.
+ * @param rows  (n, I) finite, n ≥ 8
+ */
+int learn_model_grow_forest(struct learn_model **ret_model, const struct learn_model *model,
+                            const float *rows, uint32_t n, const struct learn_forest_config *cfg,
+                            struct atl_error *err);
+/** Trees of the model's forest, 0 without one. */
+uint32_t learn_model_trees(const struct learn_model *model);
+/** The value of the statistic that scores 0.5. */
+double learn_model_boundary(const struct learn_model *model);
+
 /* --- scoring --- */
 
 #define LEARN_BATCH_MAX 256
@@ -87,8 +115,9 @@ void learn_scratch_destroy(struct learn_scratch *scratch);
 
 /**
  * Score n ≤ LEARN_BATCH_MAX rows with a calibrated model.
- * @param score    (n) published score 0 … 1, strictly rising with the scaled error, 0.5 = the
- * boundary; never NaN: a row with a non-finite input scores 1
+ * @param score    (n) published score 0 … 1, strictly rising with the statistic (the scaled error,
+ * or its combination with the forest), 0.5 = the boundary; never NaN: a row with a non-finite input
+ * scores 1
  * @param p_value  (n) or NULL: probability that a normal row scores at least as high, 1e-12 … 1
  * Cannot fail, does not allocate. Safe beside training. A model that is not calibrated or larger
  * than the scratch is the caller's mistake: every row scores 1.
@@ -277,5 +306,72 @@ int learn_forecaster_save(const struct learn_forecaster *forecaster, uint8_t **r
 /** @return 0, -EBADMSG (damaged, or of another version), -ENOMEM */
 int learn_forecaster_restore(struct learn_forecaster **ret_forecaster, const uint8_t *data,
                              size_t bytes, struct atl_error *err);
+
+/* --- any table: a CSV file in, a score for each of its rows out --- */
+
+/** How to read a CSV file. Columns by name, or by number from 1. Borrowed pointers. */
+struct learn_table_config {
+    bool header;       /* the first row holds the names of the columns */
+    const char *label; /* or NULL: a column that is no input */
+    const char *const
+        *normal; /* training: rows with one of these labels are normal; none: all are */
+    uint32_t n_normal;
+    const char *const *drop; /* columns that are no inputs either */
+    uint32_t n_drop;
+    uint64_t seed;                                               /* training */
+    void (*progress)(void *ctx, const char *what, double share); /* or NULL; share 0 … 1 */
+    void (*note)(void *ctx, const char *line); /* or NULL: what is worth knowing */
+    void *ctx;
+};
+
+struct learn_table_summary {
+    uint64_t rows;    /* of data in the file */
+    uint64_t normal;  /* of them called normal (training) */
+    uint32_t learned; /* of them learned from: a fair sample of at most 131,072 (training) */
+    uint64_t above;   /* scored above the boundary (scoring) */
+    uint32_t columns, inputs;
+};
+
+/** What a table model is, for people. */
+struct learn_table_facts {
+    uint64_t rows, normal; /* of the file it was learned from */
+    uint32_t learned, held_back;
+    uint64_t seed;
+};
+
+struct learn_table; /* immutable */
+
+/**
+ * Learn what the normal rows of a CSV file (plain or gzip) look like; it is read twice.
+ * @return 0; -EINVAL (options), -EBADMSG (the file, with the number of the row), -ENOENT, -EIO,
+ * -ERANGE, -ENOMEM
+ */
+int learn_table_train(struct learn_table **ret_table, const char *path,
+                      const struct learn_table_config *cfg, struct learn_table_summary *ret_summary,
+                      struct atl_error *err);
+void learn_table_destroy(struct learn_table *table); /* NULL is fine */
+/**
+ * A score for each row of a CSV file, in its order; `row` gets them half a window late at the
+ * earliest and ends everything by returning negative. Columns are found by their names, or by their
+ * places where there are no names. Memory does not grow with the file.
+ * @return 0, what `row` returned, or as learn_table_train; -EINVAL for the columns of another model
+ */
+int learn_table_score(const struct learn_table *table, const char *path,
+                      const struct learn_table_config *cfg,
+                      int (*row)(void *ctx, float score, float p_value), void *ctx,
+                      struct learn_table_summary *ret_summary, struct atl_error *err);
+int learn_table_save(const struct learn_table *table, const char *path, struct atl_error *err);
+/** @return 0, -ENOENT, -EBADMSG (damaged), -EINVAL (not a table's model) */
+int learn_table_load(struct learn_table **ret_table, const char *path, struct atl_error *err);
+/** The same from memory; `where` names it in errors. */
+int learn_table_parse(struct learn_table **ret_table, const uint8_t *data, size_t bytes,
+                      const char *where, struct atl_error *err);
+
+const struct learn_table_facts *learn_table_get_facts(const struct learn_table *table);
+uint32_t learn_table_n_columns(const struct learn_table *table);
+/** "number", "category" or "constant" with the name of column c < learn_table_n_columns. */
+const char *learn_table_column_kind(const struct learn_table *table, uint32_t c,
+                                    const char **ret_name, uint32_t *ret_words);
+double learn_table_boundary(const struct learn_table *table);
 
 #endif

@@ -32,3 +32,32 @@ void learn_file_data_hash(char hex[65], const uint8_t *data, size_t bytes)
     crypto_generichash(hash, sizeof(hash), data, bytes, NULL, 0);
     atl_hex(hex, hash, sizeof(hash));
 }
+
+void learn_tail_pack(const struct learn_tail *tail, double out[LEARN_TAIL_DOUBLES])
+{
+    const double head[LEARN_TAIL_NUMBERS] = {tail->risk,  tail->boundary, tail->threshold,
+                                             tail->share, tail->scale,    tail->shape};
+    memcpy(out, head, sizeof(head));
+    memcpy(out + LEARN_TAIL_NUMBERS, tail->body, sizeof(tail->body));
+}
+
+void learn_tail_unpack(struct learn_tail *tail, const double in[LEARN_TAIL_DOUBLES])
+{
+    *tail = (struct learn_tail){.risk = in[0],
+                                .boundary = in[1],
+                                .threshold = in[2],
+                                .share = in[3],
+                                .scale = in[4],
+                                .shape = in[5]};
+    memcpy(tail->body, in + LEARN_TAIL_NUMBERS, sizeof(tail->body));
+}
+
+void learn_keep_one_line(struct atl_error *err)
+{
+    if (err == NULL)
+        return;
+    for (char *c = err->text; *c != '\0'; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    }
+}

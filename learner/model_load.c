@@ -7,17 +7,6 @@
 
 #include "learner/model_file_priv.h"
 
-static void tail_unpack(struct learn_tail *tail, const double in[LEARN_TAIL_DOUBLES])
-{
-    *tail = (struct learn_tail){.risk = in[0],
-                                .boundary = in[1],
-                                .threshold = in[2],
-                                .share = in[3],
-                                .scale = in[4],
-                                .shape = in[5]};
-    memcpy(tail->body, in + LEARN_TAIL_NUMBERS, sizeof(tail->body));
-}
-
 struct reader {
     const struct learn_tensors *tensors;
     const char *where;
@@ -102,6 +91,92 @@ static int read_params(const struct reader *reader, const struct learn_layout *l
     return 0;
 }
 
+static int read_tail(const struct reader *reader, const char *what, struct learn_tail *tail)
+{
+    double numbers[LEARN_TAIL_DOUBLES];
+    int r = read_tensor(reader, learn_key_of(reader->name, what), "F64", 1, LEARN_TAIL_DOUBLES, 0,
+                        numbers);
+    if (r < 0)
+        return r;
+    learn_tail_unpack(tail, numbers);
+    return learn_tail_ok(tail) ? 0 : damaged(reader, "tail out of range");
+}
+
+static bool parse_pair(const char *text, uint32_t *ret_a, uint32_t *ret_b)
+{
+    char *end;
+    unsigned long a = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != ',' || end[1] < '0' || end[1] > '9')
+        return false;
+    unsigned long b = strtoul(end + 1, &end, 10);
+    *ret_a = a > UINT32_MAX ? 0 : (uint32_t)a; /* 0 is out of every range here */
+    *ret_b = b > UINT32_MAX ? 0 : (uint32_t)b;
+    return *end == '\0';
+}
+
+struct forest_arrays {
+    struct learn_forest_node *node;
+    float *length, *cut;
+    uint32_t *to;
+};
+
+static void arrays_finish(struct forest_arrays *arrays)
+{
+    free(arrays->node);
+    free(arrays->length);
+    free(arrays->cut);
+    free(arrays->to);
+}
+
+static int read_arrays(const struct reader *reader, struct learn_forest *facts,
+                       struct forest_arrays *a)
+{
+    uint32_t n = facts->nodes;
+    *a = (struct forest_arrays){calloc(n, sizeof(*a->node)), calloc(n, sizeof(float)),
+                                calloc(n, sizeof(float)), calloc(n, sizeof(uint32_t))};
+    if (a->node == NULL || a->length == NULL || a->cut == NULL || a->to == NULL)
+        return atl_error_set(reader->err, -ENOMEM, "%s: out of memory", reader->where);
+    int r = read_tensor(reader, learn_key_of(reader->name, "forest_cut"), "F32", 1, n, 0, a->cut);
+    if (r == 0)
+        r = read_tensor(reader, learn_key_of(reader->name, "forest_to"), "U32", 1, n, 0, a->to);
+    if (r == 0)
+        r = read_tensor(reader, learn_key_of(reader->name, "forest_length"), "F32", 1, n, 0,
+                        a->length);
+    if (r == 0)
+        r = read_tensor(reader, learn_key_of(reader->name, "forest_root"), "U32", 1, facts->trees,
+                        0, facts->root);
+    for (uint32_t i = 0; i < n && r == 0; i++)
+        a->node[i] = (struct learn_forest_node){a->cut[i], a->to[i]};
+    return r;
+}
+
+static int read_forest(const struct reader *reader, struct learn_model *model)
+{
+    const char *text =
+        learn_tensors_text(reader->tensors, learn_key_of(reader->name, "forest").text);
+    if (text == NULL)
+        return 0;
+    struct learn_forest facts = {0};
+    const struct learn_tensor *cut =
+        learn_tensors_find(reader->tensors, learn_key_of(reader->name, "forest_cut").text);
+    if (!parse_pair(text, &facts.trees, &facts.sample) || facts.trees < 1 ||
+        facts.trees > LEARN_FOREST_TREES_MAX || cut == NULL || cut->rank != 1 || cut->dim[0] < 1 ||
+        cut->dim[0] > LEARN_FOREST_NODES_MAX)
+        return damaged(reader, "forest out of range");
+    facts.nodes = (uint32_t)cut->dim[0];
+    struct forest_arrays arrays = {0};
+    int r = read_arrays(reader, &facts, &arrays);
+    if (r == 0) {
+        r = learn_forest_from_arrays(&model->forest, &facts, arrays.node, arrays.length,
+                                     model->shape.n_in);
+        if (r < 0)
+            r = r == -ENOMEM ? atl_error_set(reader->err, r, "%s: out of memory", reader->where)
+                             : damaged(reader, "forest leads out of itself");
+    }
+    arrays_finish(&arrays);
+    return r;
+}
+
 static int read_calibration(const struct reader *reader, struct learn_model *model)
 {
     const char *text =
@@ -110,17 +185,16 @@ static int read_calibration(const struct reader *reader, struct learn_model *mod
         return 0;
     if (text == NULL || strcmp(text, "yes") != 0)
         return damaged(reader, "calibrated is neither yes nor no");
-    double tail[LEARN_TAIL_DOUBLES];
-    int r = read_tensor(reader, learn_key_of(reader->name, "tail"), "F64", 1, LEARN_TAIL_DOUBLES, 0,
-                        tail);
+    int r = read_tail(reader, "tail", &model->tail);
+    if (r == 0 && model->forest != NULL)
+        r = read_tail(reader, "forest_tail", &model->forest_tail);
+    if (r == 0 && model->forest != NULL)
+        r = read_tail(reader, "fused_tail", &model->fused_tail);
     if (r == 0)
         r = read_tensor(reader, learn_key_of(reader->name, "error_mean"), "F32", 1,
                         model->shape.n_in, 0, model->error_mean);
     if (r < 0)
         return r;
-    tail_unpack(&model->tail, tail);
-    if (!learn_tail_ok(&model->tail))
-        return damaged(reader, "tail out of range");
     for (uint32_t j = 0; j < model->shape.n_in; j++) {
         /* normal numbers only: the reciprocal must be finite too */
         if (!isnormal(model->error_mean[j]) || !(model->error_mean[j] > 0))
@@ -141,7 +215,8 @@ static int read_facts(const struct reader *reader, struct learn_model *model)
     if (text == NULL || !learn_origin_ok(text))
         return damaged(reader, "origin missing or not printable");
     atl_copy(model->origin, sizeof(model->origin), text);
-    return read_calibration(reader, model);
+    int r = read_forest(reader, model);
+    return r < 0 ? r : read_calibration(reader, model);
 }
 
 static int read_model(const struct reader *reader, struct learn_model **ret_model)
@@ -235,15 +310,6 @@ static int read_models(const struct learn_tensors *tensors, const char *where,
     return 0;
 }
 
-/* Names quoted from a hostile file must not break the line or the terminal. */
-static void keep_one_line(struct atl_error *err)
-{
-    for (char *c = err->text; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    }
-}
-
 static int parse(const uint8_t *data, size_t bytes, const char *where,
                  struct learn_named *ret_models, uint32_t *ret_n, struct atl_error *err)
 {
@@ -272,8 +338,8 @@ int learn_file_parse(const uint8_t *data, size_t bytes, const char *where,
                      struct learn_named *ret_models, uint32_t *ret_n, struct atl_error *err)
 {
     int r = parse(data, bytes, where, ret_models, ret_n, err);
-    if (r < 0 && err != NULL)
-        keep_one_line(err);
+    if (r < 0)
+        learn_keep_one_line(err);
     return r;
 }
 

@@ -4,6 +4,7 @@
 #define LEARN_MODEL_PRIV_H
 
 #include "learner/dense_priv.h"
+#include "learner/forest_priv.h"
 #include "learner/learner.h"
 #include "learner/spot_priv.h"
 
@@ -31,8 +32,17 @@ struct learn_model {
     char origin[LEARN_ORIGIN_BYTES];
     float error_mean[LEARN_INPUTS_MAX];  /* (I) mean squared error, floored, > 0 */
     float error_scale[LEARN_INPUTS_MAX]; /* (I) 1 / √error_mean */
-    struct learn_tail tail;
+    struct learn_tail tail;              /* of the reconstruction statistic */
+    struct learn_forest *forest;         /* or NULL; then the rest is of no meaning */
+    struct learn_tail forest_tail;       /* of the forest's statistic */
+    struct learn_tail fused_tail;        /* of both together: draws the boundary */
 };
+
+/** The tail that a row's final statistic is judged by. */
+static inline const struct learn_tail *learn_judge(const struct learn_model *model)
+{
+    return model->forest != NULL ? &model->fused_tail : &model->tail;
+}
 
 /** Borrowed view of layer l; valid as long as params. */
 struct learn_dense learn_layer(const struct learn_layout *layout, const float *params, uint32_t l);

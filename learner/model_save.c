@@ -6,14 +6,6 @@
 
 #include "learner/model_file_priv.h"
 
-static void tail_pack(const struct learn_tail *tail, double out[LEARN_TAIL_DOUBLES])
-{
-    const double head[LEARN_TAIL_NUMBERS] = {tail->risk,  tail->boundary, tail->threshold,
-                                             tail->share, tail->scale,    tail->shape};
-    memcpy(out, head, sizeof(head));
-    memcpy(out + LEARN_TAIL_NUMBERS, tail->body, sizeof(tail->body));
-}
-
 static void shape_text(const struct learn_layout *layout, char *out, size_t bytes)
 {
     size_t at = 0;
@@ -28,15 +20,23 @@ struct writer {
     bool failed;
 };
 
-static void put_tensor(struct writer *w, struct learn_key name, const char *dtype, const void *data,
-                       size_t bytes, uint32_t rank, uint64_t rows, uint64_t columns)
+/* @return where the tensor's bytes go; unaligned in general */
+static uint8_t *add_tensor(struct writer *w, struct learn_key name, const char *dtype, size_t bytes,
+                           uint32_t rank, uint64_t rows, uint64_t columns)
 {
     struct learn_tensor *tensor = &w->tensors->item[w->tensors->n++];
     *tensor = (struct learn_tensor){.rank = rank, .dim = {rows, columns}, .bytes = bytes};
     atl_copy(tensor->name, sizeof(tensor->name), name.text);
     atl_copy(tensor->dtype, sizeof(tensor->dtype), dtype);
-    memcpy(w->data + w->used, data, bytes);
+    uint8_t *at = w->data + w->used;
     w->used += bytes;
+    return at;
+}
+
+static void put_tensor(struct writer *w, struct learn_key name, const char *dtype, const void *data,
+                       size_t bytes, uint32_t rank, uint64_t rows, uint64_t columns)
+{
+    memcpy(add_tensor(w, name, dtype, bytes, rank, rows, columns), data, bytes);
 }
 
 static void put_text(struct writer *w, const char *key, const char *text)
@@ -60,14 +60,46 @@ static void put_layers(struct writer *w, const struct learn_named *named)
                    m->shape.n_in * sizeof(float), 1, m->shape.n_in, 0);
 }
 
-static void put_tail(struct writer *w, const struct learn_named *named)
+static void put_tail(struct writer *w, const char *name, const char *what,
+                     const struct learn_tail *tail)
 {
-    double tail[LEARN_TAIL_DOUBLES];
-    if (!named->model->calibrated)
+    double numbers[LEARN_TAIL_DOUBLES];
+    learn_tail_pack(tail, numbers);
+    put_tensor(w, learn_key_of(name, what), "F64", numbers, sizeof(numbers), 1, LEARN_TAIL_DOUBLES,
+               0);
+}
+
+static void put_tails(struct writer *w, const struct learn_named *named)
+{
+    const struct learn_model *m = named->model;
+    if (!m->calibrated)
         return;
-    tail_pack(&named->model->tail, tail);
-    put_tensor(w, learn_key_of(named->name, "tail"), "F64", tail, sizeof(tail), 1,
-               LEARN_TAIL_DOUBLES, 0);
+    put_tail(w, named->name, "tail", &m->tail);
+    if (m->forest == NULL)
+        return;
+    put_tail(w, named->name, "forest_tail", &m->forest_tail);
+    put_tail(w, named->name, "fused_tail", &m->fused_tail);
+}
+
+/* Cuts and ways apart, so that any reader of safetensors can walk it. */
+static void put_forest(struct writer *w, const struct learn_named *named)
+{
+    const struct learn_forest *f = named->model->forest;
+    if (f == NULL)
+        return;
+    size_t bytes = f->nodes * sizeof(float);
+    uint8_t *cut =
+        add_tensor(w, learn_key_of(named->name, "forest_cut"), "F32", bytes, 1, f->nodes, 0);
+    uint8_t *to =
+        add_tensor(w, learn_key_of(named->name, "forest_to"), "U32", bytes, 1, f->nodes, 0);
+    for (uint32_t i = 0; i < f->nodes; i++) {
+        memcpy(cut + i * sizeof(float), &f->node[i].cut, sizeof(float));
+        memcpy(to + i * sizeof(float), &f->node[i].to, sizeof(float));
+    }
+    put_tensor(w, learn_key_of(named->name, "forest_length"), "F32", f->length, bytes, 1, f->nodes,
+               0);
+    put_tensor(w, learn_key_of(named->name, "forest_root"), "U32", f->root,
+               f->trees * sizeof(f->root[0]), 1, f->trees, 0);
 }
 
 static void put_facts(struct writer *w, const struct learn_named *named)
@@ -83,19 +115,34 @@ static void put_facts(struct writer *w, const struct learn_named *named)
     put_text(w, learn_key_of(named->name, "origin").text, m->origin);
     put_text(w, learn_key_of(named->name, "calibrated").text, m->calibrated ? "yes" : "no");
     if (m->calibrated) { /* for the reader's eye; the tensor holds the number that counts */
-        snprintf(text, sizeof(text), "%.17g", m->tail.boundary);
+        snprintf(text, sizeof(text), "%.17g", learn_judge(m)->boundary);
         put_text(w, learn_key_of(named->name, "boundary").text, text);
     }
+    if (m->forest != NULL) {
+        snprintf(text, sizeof(text), "%u,%u", m->forest->trees, m->forest->sample);
+        put_text(w, learn_key_of(named->name, "forest").text, text);
+    }
+}
+
+static void put_extra(struct writer *w, const struct learn_extra *extra)
+{
+    for (uint32_t i = 0; i < extra->n_tensors; i++) {
+        const struct learn_extra_tensor *t = &extra->tensor[i];
+        struct learn_key key;
+        atl_copy(key.text, sizeof(key.text), t->name);
+        put_tensor(w, key, t->dtype, t->data, t->bytes, 1, t->items, 0);
+    }
+    for (uint32_t i = 0; i < extra->n_texts; i++)
+        put_text(w, extra->text[i].key, extra->text[i].value);
 }
 
 static void put_models(struct writer *w, const struct learn_named *models, uint32_t n)
 {
-    char list[LEARN_FILE_MODELS_MAX * LEARN_NAME_BYTES] = "", hex[65];
+    char list[LEARN_FILE_MODELS_MAX * LEARN_NAME_BYTES] = "";
     size_t at = 0;
-    for (uint32_t i = 0; i < n; i++) /* 8-byte numbers first keeps every tensor aligned */
-        put_tail(w, &models[i]);
     for (uint32_t i = 0; i < n; i++) {
         put_layers(w, &models[i]);
+        put_forest(w, &models[i]);
         put_facts(w, &models[i]);
         at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%.31s", i > 0 ? "," : "",
                                models[i].name);
@@ -103,6 +150,11 @@ static void put_models(struct writer *w, const struct learn_named *models, uint3
     put_text(w, "format", LEARN_FILE_FORMAT);
     put_text(w, "version", LEARN_FILE_VERSION);
     put_text(w, "models", list);
+}
+
+static void put_data_hash(struct writer *w)
+{
+    char hex[65];
     learn_file_data_hash(hex, w->data, w->used);
     put_text(w, "data_hash", hex);
 }
@@ -144,7 +196,10 @@ static int check_models(const char *path, const struct learn_named *models, uint
                 return atl_error_set(err, -EINVAL, "%s: two models named %s", path, models[i].name);
         }
         bytes += (models[i].model->layout.params + LEARN_INPUTS_MAX) * sizeof(float) +
-                 LEARN_TAIL_DOUBLES * sizeof(double);
+                 3 * LEARN_TAIL_DOUBLES * sizeof(double);
+        const struct learn_forest *f = models[i].model->forest;
+        if (f != NULL)
+            bytes += 3 * sizeof(float) * f->nodes + sizeof(f->root);
     }
     /* half of what a reader takes leaves room for any header */
     if (bytes > LEARN_FILE_MAX / 2)
@@ -157,16 +212,29 @@ static int check_models(const char *path, const struct learn_named *models, uint
 int learn_file_save(const char *path, const struct learn_named *models, uint32_t n,
                     struct atl_error *err)
 {
+    static const struct learn_extra nothing = {0};
+    return learn_file_save_with(path, models, n, &nothing, err);
+}
+
+int learn_file_save_with(const char *path, const struct learn_named *models, uint32_t n,
+                         const struct learn_extra *extra, struct atl_error *err)
+{
     size_t bytes = 0;
     int r = check_models(path, models, n, &bytes, err);
     if (r < 0)
         return r;
+    for (uint32_t i = 0; i < extra->n_tensors; i++)
+        bytes += extra->tensor[i].bytes;
     struct writer w = {.tensors = calloc(1, sizeof(*w.tensors)), .data = malloc(bytes)};
     if (w.tensors == NULL || w.data == NULL) {
         r = atl_error_set(err, -ENOMEM, "%s: out of memory", path);
     } else {
         w.tensors->metadata = json_object();
+        for (uint32_t i = 0; i < n; i++) /* 8-byte numbers first keeps every tensor aligned */
+            put_tails(&w, &models[i]);
+        put_extra(&w, extra);
         put_models(&w, models, n);
+        put_data_hash(&w);
         r = write_file(path, &w, err);
         learn_tensors_finish(w.tensors);
     }

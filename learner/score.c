@@ -175,17 +175,18 @@ void learn_score(const struct learn_model *model, struct learn_scratch *scratch,
                  uint32_t n, float *score, float *p_value)
 {
     double statistic[LEARN_BATCH_MAX];
+    const struct learn_tail *judge = learn_judge(model);
     bool usable = model->calibrated && learn_scratch_fits(scratch, model);
     if (n > LEARN_BATCH_MAX)
         n = LEARN_BATCH_MAX;
     if (n == 0)
         return;
     if (usable)
-        learn_statistics(model, scratch, x, n, statistic);
+        learn_judge_statistics(model, scratch, x, n, statistic);
     for (uint32_t i = 0; i < n; i++) {
         double s = usable ? statistic[i] : NAN;
-        score[i] = learn_tail_score(&model->tail, s);
+        score[i] = learn_tail_score(judge, s);
         if (p_value != NULL)
-            p_value[i] = isfinite(s) ? (float)learn_tail_p(&model->tail, s) : (float)LEARN_P_MIN;
+            p_value[i] = isfinite(s) ? (float)learn_tail_p(judge, s) : (float)LEARN_P_MIN;
     }
 }

@@ -38,5 +38,10 @@ ATL_HOT double learn_statistic(const float *x, const float *y, const float *bias
 /** The statistics of n ≤ LEARN_BATCH_MAX rows, from error_scale alone. */
 ATL_HOT void learn_statistics(const struct learn_model *model, struct learn_scratch *scratch,
                               const float *x, uint32_t n, double *statistic);
+/** The statistics that learn_judge's tail is of: the same, or combined with the forest's. */
+ATL_HOT void learn_judge_statistics(const struct learn_model *model, struct learn_scratch *scratch,
+                                    const float *x, uint32_t n, double *statistic);
+/** -ln of the harmonic mean of two p-values given as -ln p ≥ 0. */
+double learn_fuse(double surprise_a, double surprise_b);
 
 #endif

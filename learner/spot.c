@@ -143,6 +143,19 @@ double learn_tail_p(const struct learn_tail *tail, double value)
     return p > LEARN_P_MIN ? p : LEARN_P_MIN; /* a NaN fails every comparison and ends here */
 }
 
+double learn_tail_surprise(const struct learn_tail *tail, double value)
+{
+    if (!(value < INFINITY))
+        return INFINITY;
+    if (value <= tail->body[0])
+        return 0.0;
+    if (value <= tail->threshold)
+        return -log(body_p(tail, value));
+    double y = (value - tail->threshold) / tail->scale;
+    double beyond = tail->shape < SHAPE_EPS ? y : log1p(tail->shape * y) / tail->shape;
+    return beyond - log(tail->share);
+}
+
 bool learn_tail_ok(const struct learn_tail *tail)
 {
     for (uint32_t i = 0; i < LEARN_TAIL_POINTS; i++) {

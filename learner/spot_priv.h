@@ -34,6 +34,9 @@ double learn_tail_p(const struct learn_tail *tail, double value);
 double learn_tail_quantile(const struct learn_tail *tail, double p);
 /** Every number in its range: what a file must hold to be used. */
 bool learn_tail_ok(const struct learn_tail *tail);
+/** -ln of the probability of a value at least this high, ≥ 0: rises with the value without end
+ * where learn_tail_p has long reached its floor. Not finite only when the value is not. */
+double learn_tail_surprise(const struct learn_tail *tail, double value);
 /** value / (value + boundary): strictly rising, 0.5 at the boundary, below 1 while finite. */
 float learn_tail_score(const struct learn_tail *tail, double value);
 
