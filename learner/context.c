@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* As if every cell had been met this often more: a handful of rows proves nothing. */
-#define PRIOR 1.0
+#define PRIOR 3.0
 
 struct learn_context {
     const struct learn_context_reference *reference;

@@ -11,7 +11,7 @@
 #include "learner/forest_priv.h"
 
 #define LEARN_CONTEXT_FORESTS    3
-#define LEARN_CONTEXT_DEPTH      10
+#define LEARN_CONTEXT_DEPTH      12
 #define LEARN_CONTEXT_WINDOW_MAX 8192
 
 struct learn_context_reference {

@@ -103,9 +103,11 @@ struct learn_table {
     struct learn_table_facts facts;
 };
 
-/** Mean surprise of the members at n ≤ LEARN_BATCH_MAX rows. */
+/** Mean surprise of the members' autoencoders at n ≤ LEARN_BATCH_MAX rows. */
 void learn_table_surprise(const struct learn_table *table, struct learn_scratch *scratch,
                           const float *x, uint32_t n, double *surprise);
+/** What the table's tail is of: a row's own surprise and its company's statistic, together. */
+double learn_table_total(const struct learn_table *table, double surprise, double company);
 void learn_table_say(const struct learn_table_config *cfg, const char *what, double share);
 
 #endif

@@ -123,8 +123,7 @@ static int encode(const struct scoring *s, const struct learn_csv *csv, float *x
 static int give(struct scoring *s, double company)
 {
     const struct learn_table *table = s->table;
-    double total =
-        s->surprise[s->given++ % RING] + learn_tail_surprise(&table->context_tail, company);
+    double total = learn_table_total(table, s->surprise[s->given++ % RING], company);
     float score = learn_tail_score(&table->tail, total);
     s->summary.above += score > 0.5F;
     return s->row(s->ctx, score, (float)learn_tail_p(&table->tail, total));

@@ -19,12 +19,13 @@
 #define STEPS_MIN   240
 #define STEPS_MAX   8192
 #define ERROR_CLIP  1.0F /* in units of a column's deviation: a rare wild value teaches little */
-#define TREES       17
+#define TREES       40
 #define TREE_ROWS   4096
 #define WINDOW      4096
 #define WINDOW_MIN  64
 #define RISK        1e-2
-#define REPORTS     20 /* of progress in each training */
+#define KNEE        5.0 /* surprise of one in 148 */
+#define REPORTS     20  /* of progress in each training */
 
 void learn_table_say(const struct learn_table_config *cfg, const char *what, double share)
 {
@@ -126,6 +127,15 @@ static int make_member(const struct job *job, uint32_t m)
     return r < 0 ? r : add_forest(job, &member->model, seed);
 }
 
+/*
+ * A fitted tail runs on for ever, but no few thousand rows can tell one in e^30 from one in e^300:
+ * beyond what they can, a surprise counts less and less, so that no single witness drowns the rest.
+ */
+static double damped(double surprise)
+{
+    return surprise <= KNEE ? surprise : KNEE + log1p(surprise - KNEE);
+}
+
 void learn_table_surprise(const struct learn_table *table, struct learn_scratch *scratch,
                           const float *x, uint32_t n, double *surprise)
 {
@@ -134,12 +144,17 @@ void learn_table_surprise(const struct learn_table *table, struct learn_scratch 
         surprise[i] = 0;
     for (int m = 0; m < LEARN_TABLE_MEMBERS; m++) {
         const struct learn_model *model = table->members[m].model;
-        learn_judge_statistics(model, scratch, x, n, statistic);
+        learn_statistics(model, scratch, x, n, statistic);
         for (uint32_t i = 0; i < n; i++)
-            surprise[i] += learn_tail_surprise(learn_judge(model), statistic[i]);
+            surprise[i] += damped(learn_tail_surprise(&model->tail, statistic[i]));
     }
     for (uint32_t i = 0; i < n; i++)
         surprise[i] /= LEARN_TABLE_MEMBERS;
+}
+
+double learn_table_total(const struct learn_table *table, double surprise, double company)
+{
+    return surprise + damped(learn_tail_surprise(&table->context_tail, company));
 }
 
 static int watch_company(const struct job *job, double *company)
@@ -174,7 +189,7 @@ static int fit_company(const struct job *job, struct learn_scratch *scratch, dou
         learn_table_surprise(table, scratch, job->held + (size_t)at * n_in, n, total + at);
     }
     for (uint32_t i = 0; i < job->n_held; i++)
-        total[i] += learn_tail_surprise(&table->context_tail, company[i]);
+        total[i] = learn_table_total(table, total[i], company[i]);
     learn_tail_fit(&table->tail, total, job->n_held, RISK);
     return 0;
 }
