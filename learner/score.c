@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANES 4
+#define LANES 8
 
 /*
  * statistic = mean_j r_j + TOP_WEIGHT · (mean of the three largest r_j), r_j the scaled errors. The
@@ -66,6 +66,18 @@ bool learn_scratch_fits(const struct learn_scratch *scratch, const struct learn_
     return model->layout.widest <= scratch->widest;
 }
 
+/* y = ReLU(y + b), rows of `out` */
+WIDE static void activate(float *restrict y, const float *restrict b, uint32_t n, uint32_t out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        float *restrict row = y + (size_t)i * out;
+        for (uint32_t k = 0; k < out; k++) {
+            float v = row[k] + b[k];
+            row[k] = v < 0.0F ? 0.0F : v; /* this way round a NaN stays one and is found later */
+        }
+    }
+}
+
 const float *learn_reconstruct(const struct learn_model *model, struct learn_scratch *scratch,
                                const float *x, uint32_t n)
 {
@@ -74,16 +86,18 @@ const float *learn_reconstruct(const struct learn_model *model, struct learn_scr
     for (uint32_t l = 0;; l++) {
         struct learn_dense layer = learn_layer(layout, model->params, l);
         float *to = l % 2 == 0 ? scratch->a : scratch->b;
-        if (l + 1 == layout->n_layers) {
-            learn_dense_multiply(&layer, from, n, to);
+        learn_dense_multiply(&layer, from, n, to);
+        if (l + 1 == layout->n_layers)
             return to;
-        }
-        learn_dense_relu(&layer, from, n, to);
+        activate(to, layer.b, n, layer.out);
         from = to;
     }
 }
 
-/* Vector types of GCC and clang: four columns side by side in registers, without a branch. */
+/* What is not inlined is not compiled for the wider processor. */
+#define INLINE __attribute__((always_inline)) static inline
+
+/* Vector types of GCC and clang: eight columns side by side in registers, without a branch. */
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t lane_bits __attribute__((vector_size(LANES * sizeof(int32_t))));
 
@@ -93,50 +107,57 @@ struct top {
 };
 
 /* Afterwards *high holds the larger and *low the smaller, lane by lane. */
-static inline void exchange(lanes *high, lanes *low)
+INLINE void exchange(lanes *high, lanes *low)
 {
     lane_bits swap = ((lane_bits)*high ^ (lane_bits)*low) & (lane_bits)(*high < *low);
     *high = (lanes)((lane_bits)*high ^ swap);
     *low = (lanes)((lane_bits)*low ^ swap);
 }
 
-static inline void insert(struct top *top, lanes v)
+INLINE void insert(struct top *top, const lanes *value)
 {
+    lanes v = *value;
     exchange(&top->first, &v);
     exchange(&top->second, &v);
     exchange(&top->third, &v);
 }
 
-/* Folds lanes 2 and 3 onto 0 and 1, then 1 onto 0: the other lanes are not looked at again. */
-static double top_sum(struct top top)
+/* Folds the upper half of the lanes onto the lower, and again: the rest is not looked at again. */
+#define FOLD(top, ...)                                                            \
+    do {                                                                          \
+        struct top whole = (top);                                                 \
+        lanes v = __builtin_shufflevector(whole.first, whole.first, __VA_ARGS__); \
+        insert(&(top), &v);                                                       \
+        v = __builtin_shufflevector(whole.second, whole.second, __VA_ARGS__);     \
+        insert(&(top), &v);                                                       \
+        v = __builtin_shufflevector(whole.third, whole.third, __VA_ARGS__);       \
+        insert(&(top), &v);                                                       \
+    } while (0)
+
+INLINE double top_sum(const struct top *found)
 {
-    struct top half = top;
-    insert(&half, __builtin_shufflevector(top.first, top.first, 2, 3, 0, 1));
-    insert(&half, __builtin_shufflevector(top.second, top.second, 2, 3, 0, 1));
-    insert(&half, __builtin_shufflevector(top.third, top.third, 2, 3, 0, 1));
-    top = half;
-    insert(&top, __builtin_shufflevector(half.first, half.first, 1, 0, 3, 2));
-    insert(&top, __builtin_shufflevector(half.second, half.second, 1, 0, 3, 2));
-    insert(&top, __builtin_shufflevector(half.third, half.third, 1, 0, 3, 2));
+    struct top top = *found;
+    FOLD(top, 4, 5, 6, 7, 0, 1, 2, 3);
+    FOLD(top, 2, 3, 0, 1, 6, 7, 4, 5);
+    FOLD(top, 1, 0, 3, 2, 5, 4, 7, 6);
     return (double)top.first[0] + (double)top.second[0] + (double)top.third[0];
 }
 
-static inline lanes load(const float *at)
+INLINE void load(lanes *v, const float *at)
 {
-    lanes v;
-    memcpy(&v, at, sizeof(v));
-    return v;
+    memcpy(v, at, sizeof(*v));
 }
 
-/* learn_scaled_error on every lane; a NaN stays one. */
-static inline lanes scaled_errors(lanes observed, lanes expected, lanes scale)
+/* learn_scaled_error on every lane, of the error in *e; a NaN stays one. Wide vectors go by
+ * pointer: what passes them by value differs between processors. */
+INLINE void scaled_errors(lanes *e, const lanes *scale)
 {
-    const lane_bits magnitude = {INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX};
-    const lanes knee = {LEARN_KNEE, LEARN_KNEE, LEARN_KNEE, LEARN_KNEE};
-    lanes a = (lanes)((lane_bits)((observed - expected) * scale) & magnitude);
+    const lane_bits magnitude = (lane_bits){0} + INT32_MAX;
+    const lanes knee = (lanes){0} + LEARN_KNEE;
+    lanes a = (lanes)((lane_bits)(*e * *scale) & magnitude);
     lanes inside = a, rest = knee;
     exchange(&rest, &inside); /* the smaller of a and knee */
-    return inside * (a + a - inside);
+    *e = inside * (a + a - inside);
 }
 
 WIDE double learn_statistic(const float *x, const float *y, const float *bias, const float *scale,
@@ -146,17 +167,24 @@ WIDE double learn_statistic(const float *x, const float *y, const float *bias, c
     lanes sum = {0};
     uint32_t j = 0;
     for (; j + LANES <= n; j += LANES) {
-        lanes r = scaled_errors(load(x + j), load(y + j) + load(bias + j), load(scale + j));
+        lanes r, expected, b, scales;
+        load(&r, x + j);
+        load(&expected, y + j);
+        load(&b, bias + j);
+        load(&scales, scale + j);
+        r -= expected + b;
+        scaled_errors(&r, &scales);
         sum += r;
-        insert(&top, r);
+        insert(&top, &r);
     }
     for (; j < n; j++) {
         lanes r = {learn_scaled_error(x[j], y[j] + bias[j], scale[j])};
         sum += r;
-        insert(&top, r);
+        insert(&top, &r);
     }
-    double mean = (double)(sum[0] + sum[1] + sum[2] + sum[3]) / n;
-    return mean + TOP_WEIGHT * top_sum(top) / (n < TOP ? n : TOP);
+    double mean =
+        (double)((sum[0] + sum[4]) + (sum[1] + sum[5]) + (sum[2] + sum[6]) + (sum[3] + sum[7])) / n;
+    return mean + TOP_WEIGHT * top_sum(&top) / (n < TOP ? n : TOP);
 }
 
 void learn_statistics(const struct learn_model *model, struct learn_scratch *scratch,
