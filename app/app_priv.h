@@ -18,6 +18,7 @@ int verb_forecast(int argc, char **argv);
 int verb_hub(int argc, char **argv);
 int verb_keys(int argc, char **argv);
 int verb_privacy(int argc, char **argv);
+int verb_model(int argc, char **argv);
 int verb_score(int argc, char **argv);
 int verb_traffic(int argc, char **argv);
 int verb_train(int argc, char **argv);

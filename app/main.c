@@ -26,6 +26,7 @@ static const struct verb {
      "what a series was expected to be, row by row, and what is new in it"},
     {"train", verb_train, "learn what the normal rows of a table look like"},
     {"score", verb_score, "score the rows of a table with such a model"},
+    {"model", verb_model, "show what a model file holds, or compare two"},
     {"traffic", verb_traffic, "make realistic traffic and labelled attacks"},
     {"privacy", verb_privacy, "privacy accountant: epsilon, noise calibration"},
     {"keys", verb_keys, "make or show a node's signing key"},

@@ -65,14 +65,26 @@ int model_set_load(const char *path, struct model_set *ret_set, struct atl_error
     return r < 0 ? r : sort_out(named, n, path, ret_set, err);
 }
 
-int model_set_save(const char *path, const struct model_set *set, struct atl_error *err)
+static void name_models(const struct model_set *set, struct learn_named named[VIEW_COUNT])
 {
-    struct learn_named named[VIEW_COUNT];
     for (enum view v = 0; v < VIEW_COUNT; v++) {
         atl_copy(named[v].name, sizeof(named[v].name), view_name(v));
         named[v].model = set->models[v];
     }
+}
+
+int model_set_save(const char *path, const struct model_set *set, struct atl_error *err)
+{
+    struct learn_named named[VIEW_COUNT];
+    name_models(set, named);
     return learn_file_save(path, named, VIEW_COUNT, err);
+}
+
+int model_set_save_generation(const char *path, const struct model_set *set, struct atl_error *err)
+{
+    struct learn_named named[VIEW_COUNT];
+    name_models(set, named);
+    return learn_file_save_generation(path, named, VIEW_COUNT, err);
 }
 
 void model_set_finish(struct model_set *set)

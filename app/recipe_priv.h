@@ -54,6 +54,8 @@ int model_set_parse(const uint8_t *data, size_t bytes, const char *where, struct
                     struct atl_error *err);
 int model_set_load(const char *path, struct model_set *ret_set, struct atl_error *err);
 int model_set_save(const char *path, const struct model_set *set, struct atl_error *err);
+/** The same, and what stood at path before stays as generation n - 1 (learn_file_roll_back). */
+int model_set_save_generation(const char *path, const struct model_set *set, struct atl_error *err);
 void model_set_finish(struct model_set *set);
 
 #endif

@@ -54,7 +54,7 @@ static int put_to_work(struct trainer *t, enum view view, struct learn_model *mo
     t->current.models[view] = twin;
     detector_post_model(t->detector, view, model);
     struct atl_error disk;
-    if (model_set_save(t->state_path, &t->current, &disk) < 0)
+    if (model_set_save_generation(t->state_path, &t->current, &disk) < 0)
         snprintf(result->unsaved, sizeof(result->unsaved), "%.399s", disk.text);
     return 0;
 }

@@ -208,6 +208,14 @@ struct learn_named {
  */
 int learn_file_save(const char *path, const struct learn_named *models, uint32_t n,
                     struct atl_error *err);
+/** learn_file_save that keeps what stood at `path` as generation n - 1 (`path` with ".1" behind
+ * it), so that it can be gone back to. A crash leaves at least one of the two whole at its place.
+ */
+int learn_file_save_generation(const char *path, const struct learn_named *models, uint32_t n,
+                               struct atl_error *err);
+/** Generation n - 1 takes the place of n and n of n - 1: done twice, nothing has changed.
+ *  @return 0, -ENOENT without a generation to go back to */
+int learn_file_roll_back(const char *path, struct atl_error *err);
 /** Every size is checked before it is used. @param ret_models  LEARN_FILE_MODELS_MAX entries; the
  *  caller destroys each model. @return 0, -ENOENT, -EBADMSG (damaged), -EINVAL (not of this kind)
  */
