@@ -10,6 +10,7 @@
 #define LEARN_TABLE_COLUMNS_MAX LEARN_INPUTS_MAX
 #define LEARN_TABLE_WORDS_MAX   64
 #define LEARN_TABLE_NAME_BYTES  128 /* of a column or a word, cut there */
+#define LEARN_TABLE_ROWS_MIN    128 /* to learn from */
 #define LEARN_TABLE_MEMBERS     3
 
 /**

@@ -182,8 +182,12 @@ static int check_kinds(struct reading *r)
     if (used > LEARN_TABLE_COLUMNS_MAX - 1)
         return atl_error_set(r->err, -EINVAL, "%s: %u columns, at most %d expected; drop some",
                              r->path, used, LEARN_TABLE_COLUMNS_MAX - 1);
-    if (r->summary->normal > 0)
+    if (r->summary->normal >= LEARN_TABLE_ROWS_MIN)
         return 0;
+    if (r->summary->normal > 0)
+        return atl_error_set(r->err, -EBADMSG,
+                             "%s: %llu normal rows to learn from, at least %d expected", r->path,
+                             (unsigned long long)r->summary->normal, LEARN_TABLE_ROWS_MIN);
     if (r->summary->rows == 0)
         return atl_error_set(r->err, -EBADMSG, "%s: no rows of data", r->path);
     return atl_error_set(r->err, -EBADMSG,
@@ -348,17 +352,28 @@ static int choose_columns(const struct reading *r, struct learn_table_columns *c
 
 static int note_constants(const struct reading *r, const struct learn_table_columns *columns)
 {
+    char names[160] = "";
+    size_t used = 0;
     uint32_t constant = 0;
     for (uint32_t c = 0; c < columns->n; c++) {
-        constant += columns->item[c].constant;
-        if (columns->item[c].constant)
-            note(r, "column '%.60s' is the same in every normal row", columns->item[c].name);
+        if (!columns->item[c].constant)
+            continue;
+        if (used < sizeof(names))
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%.40s",
+                                     constant > 0 ? ", " : "", columns->item[c].name);
+        constant++;
     }
-    if (constant < columns->n)
-        return 0;
-    return atl_error_set(r->err, -EBADMSG,
-                         "%s: every column is the same in all %llu normal rows: nothing to learn",
-                         r->path, (unsigned long long)r->summary->normal);
+    if (constant == columns->n)
+        return atl_error_set(
+            r->err, -EBADMSG,
+            "%s: every column is the same in all %llu normal rows: nothing to learn", r->path,
+            (unsigned long long)r->summary->normal);
+    if (constant > 0)
+        note(r,
+             used < sizeof(names) ? "the same in every normal row: %s"
+                                  : "the same in every normal row: %s…",
+             names);
+    return 0;
 }
 
 static int encode(const struct reading *r, const struct learn_table_columns *columns,

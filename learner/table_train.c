@@ -8,7 +8,6 @@
 #include "learner/score_priv.h"
 #include "learner/table_priv.h"
 
-#define ROWS_MIN    128
 #define HELD_MIN    64
 #define HELD_SHARE  5 /* one in five */
 #define BATCH       256
@@ -255,9 +254,6 @@ int learn_table_train(struct learn_table **ret_table, const char *path,
     if (table == NULL)
         return atl_error_set(err, -ENOMEM, "training: out of memory");
     int r = learn_table_read(&table->columns, &rows, path, cfg, &summary, err);
-    if (r == 0 && rows.n < ROWS_MIN)
-        r = atl_error_set(err, -EBADMSG, "%s: %u normal rows to learn from, at least %d expected",
-                          path, rows.n, ROWS_MIN);
     if (r == 0) {
         table->facts =
             (struct learn_table_facts){summary.rows, summary.normal, rows.n, 0, cfg->seed};
