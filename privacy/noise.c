@@ -1,122 +1,373 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Discrete Gaussian by table inversion and convolution, with constant work: which entries are read
- * and how many never depends on the value drawn, for samplers by rejection were broken by their
- * timing (Jin et al. 2022, arXiv:2112.05307).
+ * The integers are cut into blocks of 2^shift, so that sigma is at most 40 blocks. Under the curve
+ * of probability, each block holds a rectangle whose mass is a whole number of cells of 2^-14: one
+ * random index picks block or residue, further bits the place in the block. The residue, what lies
+ * above the rectangles (2 to 5 % of the mass), is drawn by rejection from its own envelope. The two
+ * parts add up to the exact distribution: no approximation but in floating point.
  *
- * sigma ≤ 8: half table of the distribution function. A probability p is right to p·2^-57 (long
- * double, argument up to 75) + 2^-126 (fixed point); what the table leaves out is below 2^-108.
+ * How exact: rectangles are exact. In the residue, a probability follows from the mass of its
+ * block's envelope (long double; argument below 80: right to 2^-56), the exponential within the
+ * block (2^-50) and the sum σ√2π (right to 2^-60 for σ > 40, by Poisson summation; a plain sum
+ * below). The residue as a whole has its mass from the cells, which is that of the true one up to
+ * 2^-56 of everything, at most 2^-50 of itself. So the logarithm of every probability is right to
+ * 2^-48, but for: envelopes rounded to 2^-63 of their sum, 1,024 of them, together below 2^-55
+ * of everything, and the tails beyond 12.25 deviations, below 2^-108.
  *
- * sigma > 8: x = k·y + z with z from a table, y with the rest of the variance, again by the same
- * rule (Micciancio & Walter 2017, after Peikert 2010). Given x, y is Gaussian with deviation
- * τ = σy·σz/σ, and the sum over whole y differs from its integral by 2·exp(-2π²τ²): below 2^-63 of
- * itself for τ ≥ 1.5.
- *
- * With at most 20 levels: but for values of total probability below 2^-56, the logarithm of every
- * probability is right to 2^-52. n released numbers add at most n·2^-51 to ε and n·2^-56 to δ.
+ * Constant work: which path a number takes shows in nothing but the addresses read in a table of
+ * 16 KiB. Rejection is the weak point of such samplers (Jin et al. 2022, arXiv:2112.05307), so the
+ * number of tries is fixed for each chunk, eight deviations above what is needed on average.
  */
 #include "privacy/privacy.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define BASE_SIGMA 8.0
-/* 12.25 deviations: exp(-12.25²/2) < 2^-108 */
-#define TAIL       12.25
-#define ENTRIES    99 /* 8 × 12.25 + 1 */
-#define LEVELS_MAX 20
-#define SMOOTH     1.5
+#define SIGMA_MAX    0x1p40
+#define BLOCKS_SIGMA 40.0
+#define TAIL         12.25 /* deviations: exp(-12.25²/2) < 2^-108 */
+#define INDEX_BITS   14
+#define INDEXES      (1 << INDEX_BITS)
+#define REACH        127 /* blocks -127 … 127 have rectangles */
+#define SLOT_BITS    10
+#define SLOTS        (1 << SLOT_BITS) /* 2 × (12.25 × 40 + 2) and more */
+#define SPLIT_BITS   (63 - SLOT_BITS)
+#define CHUNK        4096
+#define NARROW_BYTES 3
+#define NARROW_SHIFT (8 * NARROW_BYTES - INDEX_BITS)
+#define WIDE_BYTES   8
+#define TRY_WORDS    3
+#define TRIES        256
 
-__extension__ typedef unsigned __int128 uint128;
-
-/* Entry i: P(|z| ≤ i) × 2^127; a draw counts the entries that it reaches */
-struct level {
-    int64_t factor; /* k of the level above: the sum so far is multiplied by it */
-    int entries;
-    uint128 reach[ENTRIES];
+/* One slot of the alias method (Walker 1977): below `split` its own block, else another's */
+struct slot {
+    uint64_t split;
+    double floor; /* height of the block's rectangle / height of its envelope */
+    int64_t other;
 };
 
-struct sampler {
-    int levels;
-    struct level level[LEVELS_MAX];
+struct priv_sampler {
+    double sigma, half_precision; /* 1 / 2σ² */
+    double envelope;              /* mass of all envelopes, or tries in each draw */
+    int shift;
+    uint32_t residue; /* indexes from here on belong to the residue */
+    struct slot slot[SLOTS];
+    int8_t block[INDEXES];
 };
 
-static void table_fill(struct level *level, double sigma)
+/* --- tables --- */
+
+static long double curve(const struct priv_sampler *s, long double x)
 {
-    long double weight[ENTRIES], sum = 0;
-    int n = (int)ceil(TAIL * sigma);
-    for (int i = n; i >= 0; i--) { /* small ones first */
-        long double x = i / (long double)sigma;
-        weight[i] = (i == 0 ? 1 : 2) * expl(-x * x / 2);
-        sum += weight[i];
-    }
-    uint128 reach = 0;
-    for (int i = 0; i < n; i++) {
-        reach += (uint128)ldexpl(weight[i] / sum, 127);
-        level->reach[i] = reach;
-    }
-    level->entries = n; /* the last value takes what is left over */
+    return expl(-x * x / (2 * (long double)s->sigma * (long double)s->sigma));
 }
 
-static void sampler_init(struct sampler *s, double sigma)
+static long double curve_sum(const struct priv_sampler *s)
 {
-    s->levels = 0;
-    while (sigma > BASE_SIGMA) {
-        assert(s->levels < LEVELS_MAX - 1);
-        struct level *level = &s->level[s->levels++];
-        double part = fmin(BASE_SIGMA, sigma * M_SQRT1_2);
-        double rest = sqrt((sigma - part) * (sigma + part));
-        double k = fmax(1, floor(part * rest / sigma / SMOOTH));
-        table_fill(level, part);
-        level->factor = (int64_t)k;
-        sigma = rest / k;
+    if (s->shift > 0)
+        return (long double)s->sigma * sqrtl(2 * acosl(-1));
+    long double sum = 0;
+    for (int i = SLOTS / 2 - 1; i > 0; i--) /* small ones first */
+        sum += 2 * curve(s, i);
+    return sum + 1;
+}
+
+/* The end of block b that is nearer to 0, and the other one */
+static int64_t inner_end(const struct priv_sampler *s, int64_t b)
+{
+    return b >= 0 ? b << s->shift : ((b + 1) * (1LL << s->shift)) - 1;
+}
+
+static int64_t outer_end(const struct priv_sampler *s, int64_t b)
+{
+    return b >= 0 ? ((b + 1) << s->shift) - 1 : b * (1LL << s->shift);
+}
+
+/* @return how many cells of 2^-14 block b's rectangle takes; *ret_rest: envelope above it */
+static uint32_t block_cells(struct priv_sampler *s, int64_t b, long double scale,
+                            long double *ret_rest)
+{
+    long double top = scale * curve(s, (long double)inner_end(s, b));
+    long double low = scale * curve(s, (long double)outer_end(s, b));
+    /* the last factor: no rounding may lift the rectangle above the curve */
+    long double cells = b >= -REACH && b <= REACH ? floorl(low * INDEXES * (1 - 0x1p-48L)) : 0;
+    s->slot[b + SLOTS / 2].floor = top > 0 ? (double)(cells / INDEXES / top) : 0;
+    *ret_rest = fmaxl(0, top - cells / INDEXES);
+    return (uint32_t)cells;
+}
+
+/* Whole weights that add up to 2^63, proportional to the envelopes */
+static void weigh(const long double rest[SLOTS], long double sum, uint64_t weight[SLOTS])
+{
+    uint64_t left = 1ULL << 63;
+    int largest = 0;
+    for (int i = 0; i < SLOTS; i++) {
+        weight[i] = (uint64_t)(rest[i] / sum * (1 - 0x1p-60L) * 0x1p63L);
+        left -= weight[i];
+        if (weight[i] > weight[largest])
+            largest = i;
     }
-    struct level *last = &s->level[s->levels++];
-    table_fill(last, sigma);
-    last->factor = 1;
+    weight[largest] += left;
 }
 
-static int64_t level_draw(const struct level *level, const uint64_t random[2])
+/* Vose 1991, in whole numbers */
+static void alias_fill(struct slot slot[SLOTS], uint64_t weight[SLOTS])
 {
-    uint128 u = ((uint128)random[0] << 64 | random[1]) >> 1;
-    int64_t sign = -(int64_t)(random[1] & 1), value = 0;
-    for (int i = 0; i < level->entries; i++)
-        value += u >= level->reach[i];
-    return (value ^ sign) - sign;
+    const uint64_t full = 1ULL << SPLIT_BITS;
+    int poor[SLOTS], rich[SLOTS], n_poor = 0, n_rich = 0;
+    for (int i = 0; i < SLOTS; i++) {
+        if (weight[i] < full)
+            poor[n_poor++] = i;
+        else
+            rich[n_rich++] = i;
+    }
+    while (n_poor > 0) {
+        assert(n_rich > 0); /* what is left weighs full × slots left */
+        int i = poor[--n_poor], j = rich[n_rich - 1];
+        slot[i].split = weight[i];
+        slot[i].other = j;
+        weight[j] -= full - weight[i];
+        if (weight[j] < full) {
+            n_rich--;
+            poor[n_poor++] = j;
+        }
+    }
+    for (int k = 0; k < n_rich; k++)
+        slot[rich[k]].split = full;
 }
 
-static int64_t sampler_draw(const struct sampler *s, struct atl_rng *rng)
+static void sampler_init(struct priv_sampler *s, double sigma)
 {
-    uint64_t random[LEVELS_MAX][2];
-    atl_rng_fill(rng, random, (size_t)s->levels * sizeof(random[0]));
-    int64_t sum = 0;
-    for (int i = s->levels - 1; i >= 0; i--)
-        sum = sum * s->level[i].factor + level_draw(&s->level[i], random[i]);
+    assert(sigma > 0 && sigma <= SIGMA_MAX);
+    *s = (struct priv_sampler){.sigma = sigma, .half_precision = 0.5 / sigma / sigma};
+    while (ldexp(sigma, -s->shift) > BLOCKS_SIGMA)
+        s->shift++;
+    long double scale = ldexpl(1 / curve_sum(s), s->shift), rest[SLOTS] = {0}, sum = 0;
+    int reach = (int)ceil(TAIL * ldexp(sigma, -s->shift)) + 1;
+    for (int b = -reach; b <= reach; b++) {
+        uint32_t cells = block_cells(s, b, scale, &rest[b + SLOTS / 2]);
+        if (cells > 0)
+            memset(s->block + s->residue, b, cells);
+        s->residue += cells;
+        sum += rest[b + SLOTS / 2];
+    }
+    assert(s->residue < INDEXES);
+    s->envelope = (double)sum;
+    uint64_t weight[SLOTS];
+    weigh(rest, sum, weight);
+    alias_fill(s->slot, weight);
+}
+
+int priv_sampler_create(struct priv_sampler **ret_sampler, double sigma)
+{
+    struct priv_sampler *sampler = malloc(sizeof(*sampler));
+    if (sampler == NULL)
+        return -ENOMEM;
+    sampler_init(sampler, sigma);
+    *ret_sampler = sampler;
+    return 0;
+}
+
+void priv_sampler_destroy(struct priv_sampler *sampler)
+{
+    free(sampler);
+}
+
+/* --- draws --- */
+
+/* One key for each call, one nonce for each stretch of it: nothing of it is left afterwards */
+struct stream {
+    uint8_t key[crypto_stream_chacha20_KEYBYTES];
+    uint64_t nonce;
+};
+
+static void stream_fill(struct stream *stream, void *out, size_t bytes)
+{
+    uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
+    static_assert(sizeof(nonce) == sizeof(stream->nonce), "one word");
+    memcpy(nonce, &stream->nonce, sizeof(nonce));
+    stream->nonce++;
+    crypto_stream_chacha20(out, bytes, nonce, stream->key);
+}
+
+struct chunk {
+    int64_t x[CHUNK + 1]; /* the last one takes what is not wanted */
+    uint16_t pending[CHUNK + 1];
+    union {
+        uint8_t bytes[CHUNK * WIDE_BYTES + 8];
+        uint64_t words[TRIES][TRY_WORDS];
+    } random;
+};
+
+/* @return how many of the n are left to the residue: pending[] says which */
+static uint32_t draw_narrow(const struct priv_sampler *s, struct chunk *c, uint32_t n)
+{
+    uint32_t pending = 0, mask = (1U << s->shift) - 1;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t r;
+        memcpy(&r, c->random.bytes + (size_t)NARROW_BYTES * i, sizeof(r));
+        uint32_t index = r & (INDEXES - 1);
+        int32_t low = (int32_t)((r >> INDEX_BITS) & mask);
+        c->x[i] = s->block[index] * (1 << s->shift) + low;
+        c->pending[pending] = (uint16_t)i;
+        pending += index >= s->residue;
+    }
+    return pending;
+}
+
+static uint32_t draw_wide(const struct priv_sampler *s, struct chunk *c, uint32_t n)
+{
+    uint32_t pending = 0;
+    uint64_t mask = (1ULL << s->shift) - 1;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t r;
+        memcpy(&r, c->random.bytes + (size_t)WIDE_BYTES * i, sizeof(r));
+        uint32_t index = r & (INDEXES - 1);
+        c->x[i] = s->block[index] * (1LL << s->shift) + (int64_t)((r >> INDEX_BITS) & mask);
+        c->pending[pending] = (uint16_t)i;
+        pending += index >= s->residue;
+    }
+    return pending;
+}
+
+/* exp(-t), 0 ≤ t ≤ 0.65: what the series leaves out is below 0.65^16 / 16! < 2^-54 */
+static double exp_minus(double t)
+{
+    static const double over_factorial[] = {1.0,
+                                            -1.0,
+                                            1.0 / 2,
+                                            -1.0 / 6,
+                                            1.0 / 24,
+                                            -1.0 / 120,
+                                            1.0 / 720,
+                                            -1.0 / 5040,
+                                            1.0 / 40320,
+                                            -1.0 / 362880,
+                                            1.0 / 3628800,
+                                            -1.0 / 39916800,
+                                            1.0 / 4790016e2,
+                                            -1.0 / 62270208e2,
+                                            1.0 / 871782912e2,
+                                            -1.0 / 1307674368e3};
+    double sum = over_factorial[15];
+    for (int i = 14; i >= 0; i--)
+        sum = sum * t + over_factorial[i];
     return sum;
+}
+
+/* One candidate for the residue. @return whether it is taken */
+static bool try_residue(const struct priv_sampler *s, const uint64_t random[TRY_WORDS],
+                        int64_t *ret_x)
+{
+    uint64_t own = random[0] >> (64 - SLOT_BITS);
+    uint64_t part = random[0] & ((1ULL << SPLIT_BITS) - 1);
+    uint64_t other = (uint64_t)s->slot[own].other, far = -(uint64_t)(part >= s->slot[own].split);
+    uint64_t at = own ^ ((own ^ other) & far);
+    int64_t b = (int64_t)at - SLOTS / 2, near = inner_end(s, b);
+    int64_t x = b * (1LL << s->shift) + (int64_t)(random[1] & ((1ULL << s->shift) - 1));
+    double t = (double)(x - near) * (double)(x + near) * s->half_precision;
+    double height = (double)(random[2] >> 11) * 0x1p-53, floor = s->slot[at].floor;
+    *ret_x = x;
+    return floor + height * (1 - floor) < exp_minus(t);
+}
+
+static void draw_residue(const struct priv_sampler *s, struct stream *stream, struct chunk *c,
+                         uint32_t n, uint32_t pending)
+{
+    double mean = s->envelope * n;
+    uint32_t done = 0, tries = (uint32_t)(mean + 8 * sqrt(1.5 * mean)) + 16;
+    c->pending[pending] = CHUNK;
+    do { /* once, but for a chance below 1e-12 */
+        for (uint32_t left = tries; left > 0;) {
+            uint32_t some = left < TRIES ? left : TRIES;
+            stream_fill(stream, c->random.words, some * sizeof(c->random.words[0]));
+            for (uint32_t i = 0; i < some; i++) {
+                bool taken = try_residue(s, c->random.words[i], &c->x[c->pending[done]]);
+                done += taken & (done < pending);
+            }
+            left -= some;
+        }
+    } while (done < pending);
+}
+
+static void draw_chunk(const struct priv_sampler *s, struct stream *stream, struct chunk *c,
+                       uint32_t n)
+{
+    bool narrow = s->shift <= NARROW_SHIFT;
+    stream_fill(stream, c->random.bytes, n * (size_t)(narrow ? NARROW_BYTES : WIDE_BYTES));
+    uint32_t pending = narrow ? draw_narrow(s, c, n) : draw_wide(s, c, n);
+    draw_residue(s, stream, c, n, pending);
+}
+
+void priv_sampler_fill(const struct priv_sampler *sampler, struct atl_rng *rng, int64_t *out,
+                       size_t n)
+{
+    struct chunk c;
+    struct stream stream = {.nonce = 0};
+    atl_rng_fill(rng, stream.key, sizeof(stream.key));
+    for (size_t at = 0; at < n; at += CHUNK) {
+        uint32_t some = n - at < CHUNK ? (uint32_t)(n - at) : CHUNK;
+        draw_chunk(sampler, &stream, &c, some);
+        memcpy(out + at, c.x, some * sizeof(*out));
+    }
+    sodium_memzero(&c, sizeof(c));
+    sodium_memzero(&stream, sizeof(stream));
+}
+
+#define ROUND_MAGIC 0x1.8p52 /* adding it leaves no fraction; its last bits count whole numbers */
+
+/* to (n) += noise (n), on the grid; both below 2^51 grains */
+static void add_to(float *restrict to, const int64_t *restrict noise, uint32_t n, double grain)
+{
+    double over = 1 / grain;
+#pragma omp simd
+    for (uint32_t i = 0; i < n; i++) {
+        double rounded = ((double)to[i] * over + ROUND_MAGIC) - ROUND_MAGIC;
+        union {
+            int64_t whole;
+            double number;
+        } drawn = {.whole = noise[i] + 0x4338000000000000}; /* the bits of the magic number */
+        to[i] = (float)((rounded + (drawn.number - ROUND_MAGIC)) * grain);
+    }
+}
+
+void priv_sampler_add(const struct priv_sampler *sampler, struct atl_rng *rng, double grain,
+                      float *values, size_t n)
+{
+    assert(grain > 0);
+    struct chunk c;
+    struct stream stream = {.nonce = 0};
+    atl_rng_fill(rng, stream.key, sizeof(stream.key));
+    for (size_t at = 0; at < n; at += CHUNK) {
+        uint32_t some = n - at < CHUNK ? (uint32_t)(n - at) : CHUNK;
+        draw_chunk(sampler, &stream, &c, some);
+        add_to(values + at, c.x, some, grain);
+    }
+    sodium_memzero(&c, sizeof(c));
+    sodium_memzero(&stream, sizeof(stream));
 }
 
 void priv_noise_fill(struct atl_rng *rng, double sigma, int64_t *out, size_t n)
 {
-    assert(sigma > 0 && sigma <= 0x1p40);
-    struct sampler s;
+    struct priv_sampler s;
     sampler_init(&s, sigma);
-    for (size_t i = 0; i < n; i++)
-        out[i] = sampler_draw(&s, rng);
+    priv_sampler_fill(&s, rng, out, n);
 }
 
 void priv_noise_add(struct atl_rng *rng, double sigma, double grain, float *values, size_t n)
 {
-    assert(grain > 0 && sigma / grain <= 0x1p40);
-    struct sampler s;
+    struct priv_sampler s;
     sampler_init(&s, sigma / grain);
-    for (size_t i = 0; i < n; i++) {
-        int64_t noise = sampler_draw(&s, rng);
-        values[i] = (float)((nearbyint(values[i] / grain) + (double)noise) * grain);
-    }
+    priv_sampler_add(&s, rng, grain, values, n);
 }
 
 double priv_grid_sensitivity(double clip, double grain, size_t n)
 {
-    /* each entry moves by half a grain at most; 2^-40 covers the rounding of norms in double */
-    return (clip + grain / 2 * sqrt((double)n)) * (1 + 0x1p-40);
+    /* each entry moves by half a grain at most, and by the rounding of its division: 2^-16 for
+     * entries below 2^36 grains; 2^-40 covers the rounding of norms in double */
+    return (clip + (0.5 + 0x1p-16) * grain * sqrt((double)n)) * (1 + 0x1p-40);
 }
