@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "learner/train_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -10,110 +11,81 @@
 #define NOISE_MULTIPLIER_MAX 1e6 /* × 2^20 grid steps stays below the 2^40 of priv_noise_fill */
 #define EXPECTED_BATCH_MAX   65536.0
 
-/*
- * One grid step is 2^-20 of the clip: rounding a million parameters to it adds at most 0.05 % to
- * the sensitivity (half a step in every coordinate), and priv_grid_sensitivity charges for that.
- */
+/* What rounding to the grid may add to the noise; and the finest grid, for little noise */
+#define GRID_SHARE      0x1p-7
 #define GRAINS_PER_CLIP 0x1p20
 
-static float sum_of_squares(const float *restrict v, uint32_t n)
+static void add_slice(struct learn_trainer *trainer, uint32_t n, const uint32_t *end,
+                      uint32_t units, double limit)
 {
-    float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-    for (uint32_t k = 0; k < n; k++)
-        sum += v[k] * v[k];
-    return sum;
+    memset(trainer->grad, 0, trainer->layout.params * sizeof(float));
+    learn_tape_run(&trainer->tape, trainer->params, n, trainer->cfg.error_clip);
+    if (end != NULL)
+        learn_tape_clip_units(&trainer->tape, end, units, limit);
+    else
+        learn_tape_clip(&trainer->tape, n, limit);
+    learn_tape_gradient(&trainer->tape, n, trainer->grad);
+}
+
+static void keep_slice(struct learn_trainer *trainer, bool first)
+{
+    double *restrict sum = trainer->sum;
+    const float *restrict grad = trainer->grad;
+    for (uint32_t k = 0; k < trainer->layout.params; k++)
+        sum[k] = (first ? 0 : sum[k]) + (double)grad[k];
 }
 
 /*
- * The gradient of one row in layer l is the outer product δ·(a, 1)ᵀ, so its squared norm is
- * (‖a‖² + 1)·‖δ‖² (Goodfellow 2015, arXiv:1510.01799), and the layers add up.
+ * Which units of the sample make up the next slice: whole ones, and about as many rows as in every
+ * other slice. At least one fits, for a unit has at most LEARN_UNIT_ROWS_MAX rows.
  */
-static double gradient_norm(const struct learn_tape *tape, uint32_t row)
+static uint32_t slice_end(const struct learn_sample *sample, uint32_t unit, uint32_t target)
 {
-    double square = 0;
-    for (uint32_t l = 0; l < tape->layout.n_layers; l++) {
-        uint32_t in = tape->layout.dim[l], out = tape->layout.dim[l + 1];
-        double a = (double)sum_of_squares(tape->in[l] + (size_t)row * in, in);
-        double d = (double)sum_of_squares(tape->delta[l] + (size_t)row * out, out);
-        square += (a + 1.0) * d;
-    }
-    return sqrt(square);
+    uint32_t first = unit == 0 ? 0 : learn_sample_end(sample, unit - 1), end = unit + 1;
+    while (end < sample->n_taken && learn_sample_end(sample, end) - first <= LEARN_SLICE &&
+           learn_sample_end(sample, end - 1) - first < target)
+        end++;
+    return end;
 }
 
-static void scale_deltas(struct learn_tape *tape, uint32_t row, float factor)
+void learn_private_sum(struct learn_trainer *trainer, const float *rows,
+                       const struct learn_sample *sample, double limit)
 {
-    for (uint32_t l = 0; l < tape->layout.n_layers; l++) {
-        uint32_t out = tape->layout.dim[l + 1];
-        float *restrict delta = tape->delta[l] + (size_t)row * out;
-        for (uint32_t k = 0; k < out; k++)
-            delta[k] *= factor;
-    }
-}
-
-void learn_tape_clip(struct learn_tape *tape, uint32_t n, double limit)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        double norm = gradient_norm(tape, i);
-        if (!isfinite(norm))
-            learn_tape_drop(tape, i); /* its gradient has no bound: it must not count at all */
-        else if (norm > limit)
-            scale_deltas(tape, i, (float)(limit / norm));
-    }
-}
-
-static void add_slice(struct learn_trainer *trainer, uint32_t n, double limit)
-{
-    uint32_t params = trainer->layout.params;
-    memset(trainer->grad, 0, params * sizeof(float));
-    learn_tape_run(&trainer->tape, trainer->params, n, trainer->cfg.error_clip);
-    learn_tape_clip(&trainer->tape, n, limit);
-    learn_tape_gradient(&trainer->tape, n, trainer->grad);
-    for (uint32_t k = 0; k < params; k++)
-        trainer->sum[k] += (double)trainer->grad[k];
-}
-
-void learn_private_sum(struct learn_trainer *trainer, const float *rows, uint32_t n,
-                       double sample_rate, double limit, struct atl_rng *rng)
-{
+    static_assert(LEARN_UNIT_ROWS_MAX <= LEARN_SLICE, "a unit fits into a slice");
     size_t n_in = trainer->layout.dim[0];
-    uint32_t params = trainer->layout.params;
-    memset(trainer->sum, 0, params * sizeof(double));
-    /*
-     * Independent coins of probability q are the same as geometric gaps between the heads, and
-     * cost one random number per sampled row instead of one per row. At q = 1 the logarithm is
-     * -inf and every gap 0.
-     */
-    double log_tail = log1p(-sample_rate);
-    uint32_t held = 0;
-    for (uint32_t at = 0; at < n; at++) {
-        double gap = floor(log(1.0 - atl_rng_unit(rng)) / log_tail);
-        if (gap >= (double)(n - at))
-            break;
-        at += (uint32_t)gap;
-        learn_trainer_put(trainer, held++, rows + at * n_in);
-        if (held == LEARN_SLICE) {
-            add_slice(trainer, held, limit);
-            held = 0;
+    uint32_t slices = (sample->n_rows + LEARN_SLICE - 1) / LEARN_SLICE, at = 0;
+    uint32_t target = slices == 0 ? 0 : (sample->n_rows + slices - 1) / slices;
+    memset(trainer->grad, 0, trainer->layout.params * sizeof(float));
+    for (uint32_t unit = 0, next; unit < sample->n_taken; unit = next) {
+        uint32_t ends[LEARN_SLICE], begun = at;
+        next = slice_end(sample, unit, target);
+        for (uint32_t u = unit; u < next; u++) {
+            ends[u - unit] = learn_sample_end(sample, u) - begun;
+            for (; at < learn_sample_end(sample, u); at++)
+                learn_trainer_put(trainer, at - begun, rows + sample->row[at] * n_in);
+        }
+        add_slice(trainer, at - begun, sample->end != NULL ? ends : NULL, next - unit, limit);
+        if (unit > 0 || next < sample->n_taken)
+            keep_slice(trainer, unit == 0);
+        if (unit > 0 && next == sample->n_taken) {
+            for (uint32_t k = 0; k < trainer->layout.params; k++)
+                trainer->grad[k] = (float)trainer->sum[k];
         }
     }
-    if (held > 0)
-        add_slice(trainer, held, limit);
-    for (uint32_t k = 0; k < params; k++)
-        trainer->grad[k] = (float)trainer->sum[k];
 }
 
 /*
  * What float32 rounding can add to the sensitivity, as a share of the clip, for a batch of M rows.
- * A slice of m = 256 terms has a relative error of about √m·2^-24 (Higham & Mary 2019), so a norm
- * of at most 16·2^-24·m·clip; over M / m independent slices that is √M·2^-16·clip. The sum's last
+ * A slice of m = 320 terms has a relative error of about √m·2^-24 (Higham & Mary 2019), so a norm
+ * of at most 18·2^-24·m·clip; over M / m independent slices that is √M·2^-15.6·clip. The sum's last
  * step from double to float32 adds M·2^-24·clip. Two neighbouring data sets may differ by twice
  * that. Rows are clipped by that much shorter, so that the sum that is really computed keeps to
- * the promised clip.
+ * the promised clip. Rows in units may be LEARN_ROW_SHARE times longer.
  */
-static double rounding_share(double expected_batch)
+static double rounding_share(double expected_rows, bool units)
 {
-    return 0x1p-10 + 0x1p-15 * sqrt(expected_batch) + 0x1p-23 * expected_batch;
+    double share = 0x1.6p-15 * sqrt(expected_rows) + 0x1p-23 * expected_rows;
+    return 0x1p-10 + (units ? LEARN_ROW_SHARE : 1) * share;
 }
 
 static int private_check(const struct learn_private *cfg, uint32_t n, struct atl_error *err)
@@ -141,25 +113,56 @@ static int private_check(const struct learn_private *cfg, uint32_t n, struct atl
     return 0;
 }
 
-int learn_trainer_run_private(struct learn_trainer *trainer, const float *rows, uint32_t n,
-                              const struct learn_private *cfg, struct atl_error *err)
+/*
+ * The grid, the coarser the faster the noise is drawn. Rounding two sums that differ by at most the
+ * clip moves their difference by up to one grain in each entry, and noise is added in proportion:
+ * priv_grid_sensitivity counts half a grain for a vector, so twice the grain for a difference.
+ */
+double learn_private_grain(const struct learn_private *cfg, uint32_t params)
 {
-    int r = private_check(cfg, n, err);
-    if (r < 0)
-        return r;
-    double expected = cfg->sample_rate * n;
-    double limit = cfg->clip * (1.0 - rounding_share(expected));
-    double grain = cfg->clip / GRAINS_PER_CLIP;
-    double std =
-        cfg->noise_multiplier * priv_grid_sensitivity(cfg->clip, grain, trainer->layout.params);
+    double fine = cfg->clip / GRAINS_PER_CLIP;
+    double fast = cfg->clip * cfg->noise_multiplier * (1 + 2 * GRID_SHARE) / PRIV_FAST_SIGMA;
+    return fast * sqrt((double)params) <= GRID_SHARE * cfg->clip ? fmax(fine, fast) : fine;
+}
 
+static int run_steps(struct learn_trainer *trainer, const float *rows, struct learn_sample *sample,
+                     const struct priv_sampler *noise, double grain,
+                     const struct learn_private *cfg, struct atl_error *err)
+{
+    double expected = cfg->sample_rate * sample->n_units;
+    double limit =
+        cfg->clip * (1 - rounding_share(cfg->sample_rate * sample->n, cfg->unit != NULL));
     for (uint32_t step = 0; step < cfg->steps; step++) {
         if (cfg->stop != NULL && atomic_load(cfg->stop))
             return atl_error_set(err, -ECANCELED, "private training: stopped");
-        learn_private_sum(trainer, rows, n, cfg->sample_rate, limit, cfg->rng);
-        priv_noise_add(cfg->rng, std, grain, trainer->grad, trainer->layout.params);
-        learn_adam_step(&trainer->adam, trainer->params, trainer->grad, (float)(1.0 / expected),
+        learn_sample_draw(sample, cfg->sample_rate, LEARN_UNIT_ROWS_MAX, cfg->rng);
+        learn_private_sum(trainer, rows, sample, limit);
+        priv_sampler_add(noise, cfg->rng, grain, trainer->grad, trainer->layout.params);
+        learn_adam_step(&trainer->adam, trainer->params, trainer->grad, (float)(1 / expected),
                         trainer->cfg.learning_rate);
     }
     return 0;
+}
+
+int learn_trainer_run_private(struct learn_trainer *trainer, const float *rows, uint32_t n,
+                              const struct learn_private *cfg, struct atl_error *err)
+{
+    struct learn_sample sample = {0};
+    struct priv_sampler *noise = NULL;
+    int r = private_check(cfg, n, err);
+    if (r < 0)
+        return r;
+    uint32_t params = trainer->layout.params;
+    double grain = learn_private_grain(cfg, params);
+    double std = cfg->noise_multiplier * priv_grid_sensitivity(cfg->clip, 2 * grain, params);
+    r = learn_sample_init(&sample, cfg->unit, n);
+    if (r == 0)
+        r = priv_sampler_create(&noise, std / grain);
+    if (r < 0)
+        atl_error_set(err, r, "private training: out of memory for a sample of %u rows", n);
+    else
+        r = run_steps(trainer, rows, &sample, noise, grain, cfg, err);
+    priv_sampler_destroy(noise);
+    learn_sample_finish(&sample);
+    return r;
 }

@@ -145,12 +145,18 @@ struct learn_train_config {
 void learn_train_config_default(struct learn_train_config *cfg);
 int learn_train_config_check(const struct learn_train_config *cfg, struct atl_error *err);
 
+#define LEARN_UNIT_ROWS_MAX 32
+
 /** DP-SGD (Abadi et al. 2016): what the accountant must be told, and no more. */
 struct learn_private {
-    double clip;             /* L2 bound of one example's gradient, 1e-6 … 1e6 */
+    double clip;             /* L2 bound of one unit's gradient, 1e-6 … 1e6 */
     double noise_multiplier; /* noise std on the sum / clip, 1e-3 … 1e6 */
-    double sample_rate;      /* Poisson: each row joins each step's batch with this probability */
+    double sample_rate;      /* Poisson: each unit joins each step's batch with this probability */
     uint32_t steps;
+    /** (n) equal for rows of one protected unit, a host for instance; NULL: each row is a unit. A
+     * unit in a batch brings all its rows, or LEARN_UNIT_ROWS_MAX of them drawn anew for each step.
+     */
+    const uint64_t *unit;
     struct atl_rng *rng;      /* secure; draws the samples and the noise */
     const _Atomic bool *stop; /* or NULL: looked at before every step */
 };
@@ -167,9 +173,11 @@ float learn_trainer_run(struct learn_trainer *trainer, const float *rows, uint32
 /**
  * Private training. Per-example gradient norms are exact and cost no per-example gradients: for a
  * dense layer ‖gᵢ‖² = (‖aᵢ‖² + 1)·‖δᵢ‖² with layer input a and delta δ (Goodfellow 2015,
- * arXiv:1510.01799). Noise is the integer-grid discrete Gaussian of privacy/. The divisor is the
- * expected batch size, sample_rate × n ≤ 65,536. A row with a non-finite value counts for nothing.
- * @return 0, -EINVAL; nothing has been drawn then; -ECANCELED when *stop was set
+ * arXiv:1510.01799); those of units of several rows likewise, from the products of all pairs of
+ * rows. Noise is the integer-grid discrete Gaussian of privacy/. The divisor is the expected number
+ * of units in a batch, sample_rate × units; sample_rate × n ≤ 65,536. A row with a non-finite value
+ * counts for nothing, and in a unit of several rows none for more than 8 × clip.
+ * @return 0, -EINVAL, -ENOMEM: nothing has been drawn then; -ECANCELED when *stop was set
  */
 int learn_trainer_run_private(struct learn_trainer *trainer, const float *rows, uint32_t n,
                               const struct learn_private *cfg, struct atl_error *err);

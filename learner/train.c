@@ -99,8 +99,9 @@ static double plain_step(struct learn_trainer *trainer, const float *rows,
     size_t n_in = trainer->layout.dim[0];
     double loss = 0;
     memset(trainer->grad, 0, trainer->layout.params * sizeof(float));
+    uint32_t slices = (batch + LEARN_SLICE - 1) / LEARN_SLICE, even = (batch + slices - 1) / slices;
     for (uint32_t done = 0; done < batch;) {
-        uint32_t slice = batch - done < LEARN_SLICE ? batch - done : LEARN_SLICE;
+        uint32_t slice = batch - done < even ? batch - done : even;
         for (uint32_t i = 0; i < slice; i++)
             learn_trainer_put(trainer, i, rows + learn_shuffle_at(order, first + done + i) * n_in);
         loss += learn_tape_run(&trainer->tape, trainer->params, slice, trainer->cfg.error_clip);

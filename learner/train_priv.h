@@ -4,6 +4,7 @@
 #define LEARN_TRAIN_PRIV_H
 
 #include "learner/adam_priv.h"
+#include "learner/sample_priv.h"
 #include "learner/tape_priv.h"
 
 struct learn_trainer {
@@ -27,8 +28,20 @@ void learn_trainer_put(struct learn_trainer *trainer, uint32_t at, const float *
  */
 ATL_HOT void learn_tape_clip(struct learn_tape *tape, uint32_t n, double limit);
 
-/** One private step up to the noise: grad = Σ over a Poisson sample of clipped gradients. */
-void learn_private_sum(struct learn_trainer *trainer, const float *rows, uint32_t n,
-                       double sample_rate, double limit, struct atl_rng *rng);
+/** In a unit of several rows, each row's gradient is first held to this many times the limit. */
+#define LEARN_ROW_SHARE 8
+
+/**
+ * The same for the summed gradient of each unit.
+ * @param end  (units) where the rows of each unit end in the slice; units ≥ 1
+ */
+ATL_HOT void learn_tape_clip_units(struct learn_tape *tape, const uint32_t *end, uint32_t units,
+                                   double limit);
+
+/** One private step up to the noise: grad = Σ over the sample's units of clipped gradients. */
+void learn_private_sum(struct learn_trainer *trainer, const float *rows,
+                       const struct learn_sample *sample, double limit);
+/** The grid on which noise is added. */
+double learn_private_grain(const struct learn_private *cfg, uint32_t params);
 
 #endif

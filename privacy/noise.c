@@ -10,13 +10,13 @@
  * block's envelope (long double; argument below 80: right to 2^-56), the exponential within the
  * block (2^-50) and the sum σ√2π (right to 2^-60 for σ > 40, by Poisson summation; a plain sum
  * below). The residue as a whole has its mass from the cells, which is that of the true one up to
- * 2^-56 of everything, at most 2^-50 of itself. So the logarithm of every probability is right to
- * 2^-48, but for: envelopes rounded to 2^-63 of their sum, 1,024 of them, together below 2^-55
+ * 2^-52 of everything, at most 2^-46 of itself. So the logarithm of every probability is right to
+ * 2^-45, but for: envelopes rounded to 2^-63 of their sum, 1,024 of them, together below 2^-55
  * of everything, and the tails beyond 12.25 deviations, below 2^-108.
  *
  * Constant work: which path a number takes shows in nothing but the addresses read in a table of
  * 16 KiB. Rejection is the weak point of such samplers (Jin et al. 2022, arXiv:2112.05307), so the
- * number of tries is fixed for each chunk, eight deviations above what is needed on average.
+ * number of tries is fixed for each chunk, six deviations above what is needed on average.
  */
 #include "privacy/privacy.h"
 
@@ -36,11 +36,10 @@
 #define SLOT_BITS    10
 #define SLOTS        (1 << SLOT_BITS) /* 2 × (12.25 × 40 + 2) and more */
 #define SPLIT_BITS   (63 - SLOT_BITS)
-#define CHUNK        4096
-#define NARROW_BYTES 3
-#define NARROW_SHIFT (8 * NARROW_BYTES - INDEX_BITS)
-#define WIDE_BYTES   8
+#define CHUNK        8192
+#define BYTES_MAX    6 /* of randomness for the place: 14 bits and a shift of at most 34 */
 #define TRY_WORDS    3
+#define SHORT_SHIFT  11 /* the place fits beside a fraction of 53 bits */
 #define TRIES        256
 
 /* One slot of the alias method (Walker 1977): below `split` its own block, else another's */
@@ -54,6 +53,8 @@ struct priv_sampler {
     double sigma, half_precision; /* 1 / 2σ² */
     double envelope;              /* mass of all envelopes, or tries in each draw */
     int shift;
+    int bytes;        /* of randomness in each draw: index and place in its block */
+    int words, place; /* in a try: how many random words, and which holds the place in a block */
     uint32_t residue; /* indexes from here on belong to the residue */
     struct slot slot[SLOTS];
     int8_t block[INDEXES];
@@ -146,6 +147,9 @@ static void sampler_init(struct priv_sampler *s, double sigma)
     *s = (struct priv_sampler){.sigma = sigma, .half_precision = 0.5 / sigma / sigma};
     while (ldexp(sigma, -s->shift) > BLOCKS_SIGMA)
         s->shift++;
+    s->bytes = s->shift <= 3 * 8 - INDEX_BITS ? 3 : s->shift <= 4 * 8 - INDEX_BITS ? 4 : BYTES_MAX;
+    s->words = s->shift <= SHORT_SHIFT ? 2 : 3;
+    s->place = s->words - 1;
     long double scale = ldexpl(1 / curve_sum(s), s->shift), rest[SLOTS] = {0}, sum = 0;
     int reach = (int)ceil(TAIL * ldexp(sigma, -s->shift)) + 1;
     for (int b = -reach; b <= reach; b++) {
@@ -198,79 +202,66 @@ struct chunk {
     int64_t x[CHUNK + 1]; /* the last one takes what is not wanted */
     uint16_t pending[CHUNK + 1];
     union {
-        uint8_t bytes[CHUNK * WIDE_BYTES + 8];
-        uint64_t words[TRIES][TRY_WORDS];
+        uint8_t bytes[CHUNK * BYTES_MAX + 8];
+        uint64_t words[TRIES * TRY_WORDS];
     } random;
 };
 
-/* @return how many of the n are left to the residue: pending[] says which */
-static uint32_t draw_narrow(const struct priv_sampler *s, struct chunk *c, uint32_t n)
+/* Inlined with each width. @return how many of the n are left to the residue: pending[] says which
+ */
+static inline uint32_t draw_places(const struct priv_sampler *s, struct chunk *c, uint32_t n,
+                                   uint32_t bytes)
 {
-    uint32_t pending = 0, mask = (1U << s->shift) - 1;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t r;
-        memcpy(&r, c->random.bytes + (size_t)NARROW_BYTES * i, sizeof(r));
-        uint32_t index = r & (INDEXES - 1);
-        int32_t low = (int32_t)((r >> INDEX_BITS) & mask);
-        c->x[i] = s->block[index] * (1 << s->shift) + low;
-        c->pending[pending] = (uint16_t)i;
-        pending += index >= s->residue;
-    }
-    return pending;
-}
-
-static uint32_t draw_wide(const struct priv_sampler *s, struct chunk *c, uint32_t n)
-{
-    uint32_t pending = 0;
+    uint32_t pending = 0, residue = s->residue;
     uint64_t mask = (1ULL << s->shift) - 1;
+    int64_t width = 1LL << s->shift;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t r;
-        memcpy(&r, c->random.bytes + (size_t)WIDE_BYTES * i, sizeof(r));
+        memcpy(&r, c->random.bytes + (size_t)bytes * i, sizeof(r));
         uint32_t index = r & (INDEXES - 1);
-        c->x[i] = s->block[index] * (1LL << s->shift) + (int64_t)((r >> INDEX_BITS) & mask);
+        c->x[i] = s->block[index] * width + (int64_t)((r >> INDEX_BITS) & mask);
         c->pending[pending] = (uint16_t)i;
-        pending += index >= s->residue;
+        pending += index >= residue;
     }
     return pending;
 }
 
-/* exp(-t), 0 ≤ t ≤ 0.65: what the series leaves out is below 0.65^16 / 16! < 2^-54 */
+static uint32_t draw_rectangles(const struct priv_sampler *s, struct chunk *c, uint32_t n)
+{
+    switch (s->bytes) {
+    case 3:
+        return draw_places(s, c, n, 3);
+    case 4:
+        return draw_places(s, c, n, 4);
+    default:
+        return draw_places(s, c, n, BYTES_MAX);
+    }
+}
+
+/* exp(-t), 0 ≤ t ≤ 0.65, by its series: what it leaves out is below 0.65^16 / 16! < 2^-54. In four
+ * groups, so that they are computed side by side (Estrin's scheme). */
 static double exp_minus(double t)
 {
-    static const double over_factorial[] = {1.0,
-                                            -1.0,
-                                            1.0 / 2,
-                                            -1.0 / 6,
-                                            1.0 / 24,
-                                            -1.0 / 120,
-                                            1.0 / 720,
-                                            -1.0 / 5040,
-                                            1.0 / 40320,
-                                            -1.0 / 362880,
-                                            1.0 / 3628800,
-                                            -1.0 / 39916800,
-                                            1.0 / 4790016e2,
-                                            -1.0 / 62270208e2,
-                                            1.0 / 871782912e2,
-                                            -1.0 / 1307674368e3};
-    double sum = over_factorial[15];
-    for (int i = 14; i >= 0; i--)
-        sum = sum * t + over_factorial[i];
-    return sum;
+    double t2 = t * t, t4 = t2 * t2, t8 = t4 * t4;
+    double a = (1 - t) + (1.0 / 2 - 1.0 / 6 * t) * t2;
+    double b = (1.0 / 24 - 1.0 / 120 * t) + (1.0 / 720 - 1.0 / 5040 * t) * t2;
+    double c = (1.0 / 40320 - 1.0 / 362880 * t) + (1.0 / 3628800 - 1.0 / 39916800 * t) * t2;
+    double d = (1.0 / 479001600 - 1.0 / 6227020800 * t) +
+               (1.0 / 87178291200 - 1.0 / 1307674368000 * t) * t2;
+    return (a + b * t4) + (c + d * t4) * t8;
 }
 
 /* One candidate for the residue. @return whether it is taken */
-static bool try_residue(const struct priv_sampler *s, const uint64_t random[TRY_WORDS],
-                        int64_t *ret_x)
+static bool try_residue(const struct priv_sampler *s, const uint64_t *random, int64_t *ret_x)
 {
     uint64_t own = random[0] >> (64 - SLOT_BITS);
     uint64_t part = random[0] & ((1ULL << SPLIT_BITS) - 1);
     uint64_t other = (uint64_t)s->slot[own].other, far = -(uint64_t)(part >= s->slot[own].split);
     uint64_t at = own ^ ((own ^ other) & far);
     int64_t b = (int64_t)at - SLOTS / 2, near = inner_end(s, b);
-    int64_t x = b * (1LL << s->shift) + (int64_t)(random[1] & ((1ULL << s->shift) - 1));
+    int64_t x = b * (1LL << s->shift) + (int64_t)(random[s->place] & ((1ULL << s->shift) - 1));
     double t = (double)(x - near) * (double)(x + near) * s->half_precision;
-    double height = (double)(random[2] >> 11) * 0x1p-53, floor = s->slot[at].floor;
+    double height = (double)(random[1] >> 11) * 0x1p-53, floor = s->slot[at].floor;
     *ret_x = x;
     return floor + height * (1 - floor) < exp_minus(t);
 }
@@ -279,14 +270,15 @@ static void draw_residue(const struct priv_sampler *s, struct stream *stream, st
                          uint32_t n, uint32_t pending)
 {
     double mean = s->envelope * n;
-    uint32_t done = 0, tries = (uint32_t)(mean + 8 * sqrt(1.5 * mean)) + 16;
+    uint32_t done = 0, tries = (uint32_t)(mean + 6 * sqrt(1.5 * mean)) + 16;
     c->pending[pending] = CHUNK;
-    do { /* once, but for a chance below 1e-12 */
+    do { /* once, but for a chance below 1e-8 */
         for (uint32_t left = tries; left > 0;) {
             uint32_t some = left < TRIES ? left : TRIES;
-            stream_fill(stream, c->random.words, some * sizeof(c->random.words[0]));
+            stream_fill(stream, c->random.words, sizeof(uint64_t) * some * (uint32_t)s->words);
             for (uint32_t i = 0; i < some; i++) {
-                bool taken = try_residue(s, c->random.words[i], &c->x[c->pending[done]]);
+                bool taken = try_residue(s, c->random.words + i * (uint32_t)s->words,
+                                         &c->x[c->pending[done]]);
                 done += taken & (done < pending);
             }
             left -= some;
@@ -297,10 +289,16 @@ static void draw_residue(const struct priv_sampler *s, struct stream *stream, st
 static void draw_chunk(const struct priv_sampler *s, struct stream *stream, struct chunk *c,
                        uint32_t n)
 {
-    bool narrow = s->shift <= NARROW_SHIFT;
-    stream_fill(stream, c->random.bytes, n * (size_t)(narrow ? NARROW_BYTES : WIDE_BYTES));
-    uint32_t pending = narrow ? draw_narrow(s, c, n) : draw_wide(s, c, n);
+    stream_fill(stream, c->random.bytes, n * (size_t)s->bytes);
+    uint32_t pending = draw_rectangles(s, c, n);
     draw_residue(s, stream, c, n, pending);
+}
+
+/* The next of the fewest chunks that hold n, all of about one size: tries to spare cost least */
+static size_t even_share(size_t n)
+{
+    size_t chunks = (n + CHUNK - 1) / CHUNK;
+    return (n + chunks - 1) / chunks;
 }
 
 void priv_sampler_fill(const struct priv_sampler *sampler, struct atl_rng *rng, int64_t *out,
@@ -309,9 +307,9 @@ void priv_sampler_fill(const struct priv_sampler *sampler, struct atl_rng *rng, 
     struct chunk c;
     struct stream stream = {.nonce = 0};
     atl_rng_fill(rng, stream.key, sizeof(stream.key));
-    for (size_t at = 0; at < n; at += CHUNK) {
-        uint32_t some = n - at < CHUNK ? (uint32_t)(n - at) : CHUNK;
-        draw_chunk(sampler, &stream, &c, some);
+    for (size_t at = 0, some; at < n; at += some) {
+        some = even_share(n - at);
+        draw_chunk(sampler, &stream, &c, (uint32_t)some);
         memcpy(out + at, c.x, some * sizeof(*out));
     }
     sodium_memzero(&c, sizeof(c));
@@ -342,10 +340,10 @@ void priv_sampler_add(const struct priv_sampler *sampler, struct atl_rng *rng, d
     struct chunk c;
     struct stream stream = {.nonce = 0};
     atl_rng_fill(rng, stream.key, sizeof(stream.key));
-    for (size_t at = 0; at < n; at += CHUNK) {
-        uint32_t some = n - at < CHUNK ? (uint32_t)(n - at) : CHUNK;
-        draw_chunk(sampler, &stream, &c, some);
-        add_to(values + at, c.x, some, grain);
+    for (size_t at = 0, some; at < n; at += some) {
+        some = even_share(n - at);
+        draw_chunk(sampler, &stream, &c, (uint32_t)some);
+        add_to(values + at, c.x, (uint32_t)some, grain);
     }
     sodium_memzero(&c, sizeof(c));
     sodium_memzero(&stream, sizeof(stream));

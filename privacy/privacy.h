@@ -92,8 +92,8 @@ double priv_rdp_step(const struct priv_event *event, double alpha);
 /**
  * Discrete Gaussian on the integers with parameter sigma (in grid steps): P(x) ∝ exp(-x²/2σ²), as
  * in Canonne-Kamath-Steinke 2020 (arXiv:2004.00010). Its Rényi and zCDP bounds are those of the
- * continuous one. n numbers add at most n·2^-48 to ε and n·2^-55 to δ. The work never depends on
- * what is drawn (with a chance of 1e-12 for each 4,096 numbers that it does); the addresses read in
+ * continuous one. n numbers add at most n·2^-45 to ε and n·2^-55 to δ. The work never depends on
+ * what is drawn (but for a chance of 1e-8 in a call); the addresses read in
  * a table of 16 KiB do, so keep foreign code off the processor's first-level cache. Randomness
  * only from `rng`, which gives the key of a ChaCha20 stream for each call.
  * @param sigma  0 < sigma ≤ 2^40
