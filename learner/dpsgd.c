@@ -55,7 +55,8 @@ void learn_private_sum(struct learn_trainer *trainer, const float *rows,
     size_t n_in = trainer->layout.dim[0];
     uint32_t slices = (sample->n_rows + LEARN_SLICE - 1) / LEARN_SLICE, at = 0;
     uint32_t target = slices == 0 ? 0 : (sample->n_rows + slices - 1) / slices;
-    memset(trainer->grad, 0, trainer->layout.params * sizeof(float));
+    if (sample->n_taken == 0)
+        memset(trainer->grad, 0, trainer->layout.params * sizeof(float));
     for (uint32_t unit = 0, next; unit < sample->n_taken; unit = next) {
         uint32_t ends[LEARN_SLICE], begun = at;
         next = slice_end(sample, unit, target);

@@ -23,9 +23,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "privacy/keystream_priv.h"
+
+/* Chosen when the program starts: wider and with more instructions where the processor has them */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#define WIDE __attribute__((target_clones("arch=haswell", "default")))
+#else
+#define WIDE
+#endif
 
 #define SIGMA_MAX    0x1p40
 #define BLOCKS_SIGMA 40.0
@@ -183,21 +191,6 @@ void priv_sampler_destroy(struct priv_sampler *sampler)
 
 /* --- draws --- */
 
-/* One key for each call, one nonce for each stretch of it: nothing of it is left afterwards */
-struct stream {
-    uint8_t key[crypto_stream_chacha20_KEYBYTES];
-    uint64_t nonce;
-};
-
-static void stream_fill(struct stream *stream, void *out, size_t bytes)
-{
-    uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
-    static_assert(sizeof(nonce) == sizeof(stream->nonce), "one word");
-    memcpy(nonce, &stream->nonce, sizeof(nonce));
-    stream->nonce++;
-    crypto_stream_chacha20(out, bytes, nonce, stream->key);
-}
-
 struct chunk {
     int64_t x[CHUNK + 1]; /* the last one takes what is not wanted */
     uint16_t pending[CHUNK + 1];
@@ -207,10 +200,11 @@ struct chunk {
     } random;
 };
 
-/* Inlined with each width. @return how many of the n are left to the residue: pending[] says which
+/* Inlined with each width, and to be as wide as its caller. @return how many of the n are left to
+ * the residue: pending[] says which
  */
-static inline uint32_t draw_places(const struct priv_sampler *s, struct chunk *c, uint32_t n,
-                                   uint32_t bytes)
+__attribute__((always_inline)) static inline uint32_t
+draw_places(const struct priv_sampler *s, struct chunk *c, uint32_t n, uint32_t bytes)
 {
     uint32_t pending = 0, residue = s->residue;
     uint64_t mask = (1ULL << s->shift) - 1;
@@ -226,7 +220,7 @@ static inline uint32_t draw_places(const struct priv_sampler *s, struct chunk *c
     return pending;
 }
 
-static uint32_t draw_rectangles(const struct priv_sampler *s, struct chunk *c, uint32_t n)
+WIDE static uint32_t draw_rectangles(const struct priv_sampler *s, struct chunk *c, uint32_t n)
 {
     switch (s->bytes) {
     case 3:
@@ -266,8 +260,8 @@ static bool try_residue(const struct priv_sampler *s, const uint64_t *random, in
     return floor + height * (1 - floor) < exp_minus(t);
 }
 
-static void draw_residue(const struct priv_sampler *s, struct stream *stream, struct chunk *c,
-                         uint32_t n, uint32_t pending)
+static void draw_residue(const struct priv_sampler *s, struct priv_keystream *stream,
+                         struct chunk *c, uint32_t n, uint32_t pending)
 {
     double mean = s->envelope * n;
     uint32_t done = 0, tries = (uint32_t)(mean + 6 * sqrt(1.5 * mean)) + 16;
@@ -275,7 +269,8 @@ static void draw_residue(const struct priv_sampler *s, struct stream *stream, st
     do { /* once, but for a chance below 1e-8 */
         for (uint32_t left = tries; left > 0;) {
             uint32_t some = left < TRIES ? left : TRIES;
-            stream_fill(stream, c->random.words, sizeof(uint64_t) * some * (uint32_t)s->words);
+            priv_keystream_fill(stream, c->random.words,
+                                sizeof(uint64_t) * some * (uint32_t)s->words);
             for (uint32_t i = 0; i < some; i++) {
                 bool taken = try_residue(s, c->random.words + i * (uint32_t)s->words,
                                          &c->x[c->pending[done]]);
@@ -286,10 +281,10 @@ static void draw_residue(const struct priv_sampler *s, struct stream *stream, st
     } while (done < pending);
 }
 
-static void draw_chunk(const struct priv_sampler *s, struct stream *stream, struct chunk *c,
+static void draw_chunk(const struct priv_sampler *s, struct priv_keystream *stream, struct chunk *c,
                        uint32_t n)
 {
-    stream_fill(stream, c->random.bytes, n * (size_t)s->bytes);
+    priv_keystream_fill(stream, c->random.bytes, n * (size_t)s->bytes);
     uint32_t pending = draw_rectangles(s, c, n);
     draw_residue(s, stream, c, n, pending);
 }
@@ -305,21 +300,21 @@ void priv_sampler_fill(const struct priv_sampler *sampler, struct atl_rng *rng, 
                        size_t n)
 {
     struct chunk c;
-    struct stream stream = {.nonce = 0};
-    atl_rng_fill(rng, stream.key, sizeof(stream.key));
+    struct priv_keystream stream;
+    priv_keystream_init(&stream, rng);
     for (size_t at = 0, some; at < n; at += some) {
         some = even_share(n - at);
         draw_chunk(sampler, &stream, &c, (uint32_t)some);
         memcpy(out + at, c.x, some * sizeof(*out));
     }
     sodium_memzero(&c, sizeof(c));
-    sodium_memzero(&stream, sizeof(stream));
+    priv_keystream_finish(&stream);
 }
 
 #define ROUND_MAGIC 0x1.8p52 /* adding it leaves no fraction; its last bits count whole numbers */
 
 /* to (n) += noise (n), on the grid; both below 2^51 grains */
-static void add_to(float *restrict to, const int64_t *restrict noise, uint32_t n, double grain)
+WIDE static void add_to(float *restrict to, const int64_t *restrict noise, uint32_t n, double grain)
 {
     double over = 1 / grain;
 #pragma omp simd
@@ -338,15 +333,15 @@ void priv_sampler_add(const struct priv_sampler *sampler, struct atl_rng *rng, d
 {
     assert(grain > 0);
     struct chunk c;
-    struct stream stream = {.nonce = 0};
-    atl_rng_fill(rng, stream.key, sizeof(stream.key));
+    struct priv_keystream stream;
+    priv_keystream_init(&stream, rng);
     for (size_t at = 0, some; at < n; at += some) {
         some = even_share(n - at);
         draw_chunk(sampler, &stream, &c, (uint32_t)some);
         add_to(values + at, c.x, (uint32_t)some, grain);
     }
     sodium_memzero(&c, sizeof(c));
-    sodium_memzero(&stream, sizeof(stream));
+    priv_keystream_finish(&stream);
 }
 
 void priv_noise_fill(struct atl_rng *rng, double sigma, int64_t *out, size_t n)
