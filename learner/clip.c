@@ -45,13 +45,17 @@ static void gradient_norms(const struct learn_tape *tape, uint32_t n, float norm
         norm[i] = sqrtf(norm[i]);
 }
 
+WIDE static void scale(float *restrict v, uint32_t n, float factor)
+{
+    for (uint32_t k = 0; k < n; k++)
+        v[k] *= factor;
+}
+
 static void scale_deltas(struct learn_tape *tape, uint32_t row, float factor)
 {
     for (uint32_t l = 0; l < tape->layout.n_layers; l++) {
         uint32_t out = tape->layout.dim[l + 1];
-        float *restrict delta = tape->delta[l] + (size_t)row * out;
-        for (uint32_t k = 0; k < out; k++)
-            delta[k] *= factor;
+        scale(tape->delta[l] + (size_t)row * out, out, factor);
     }
 }
 

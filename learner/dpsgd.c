@@ -11,8 +11,10 @@
 #define NOISE_MULTIPLIER_MAX 1e6 /* × 2^20 grid steps stays below the 2^40 of priv_noise_fill */
 #define EXPECTED_BATCH_MAX   65536.0
 
-/* What rounding to the grid may add to the noise; and the finest grid, for little noise */
-#define GRID_SHARE      0x1p-7
+/*
+ * One grid step is 2^-20 of the clip: rounding two sums of a million parameters to it moves their
+ * difference by at most 0.1 % of the clip (one step in every coordinate).
+ */
 #define GRAINS_PER_CLIP 0x1p20
 
 static void add_slice(struct learn_trainer *trainer, uint32_t n, const uint32_t *end,
@@ -114,18 +116,6 @@ static int private_check(const struct learn_private *cfg, uint32_t n, struct atl
     return 0;
 }
 
-/*
- * The grid, the coarser the faster the noise is drawn. Rounding two sums that differ by at most the
- * clip moves their difference by up to one grain in each entry, and noise is added in proportion:
- * priv_grid_sensitivity counts half a grain for a vector, so twice the grain for a difference.
- */
-double learn_private_grain(const struct learn_private *cfg, uint32_t params)
-{
-    double fine = cfg->clip / GRAINS_PER_CLIP;
-    double fast = cfg->clip * cfg->noise_multiplier * (1 + 2 * GRID_SHARE) / PRIV_FAST_SIGMA;
-    return fast * sqrt((double)params) <= GRID_SHARE * cfg->clip ? fmax(fine, fast) : fine;
-}
-
 static int run_steps(struct learn_trainer *trainer, const float *rows, struct learn_sample *sample,
                      const struct priv_sampler *noise, double grain,
                      const struct learn_private *cfg, struct atl_error *err)
@@ -154,7 +144,8 @@ int learn_trainer_run_private(struct learn_trainer *trainer, const float *rows, 
     if (r < 0)
         return r;
     uint32_t params = trainer->layout.params;
-    double grain = learn_private_grain(cfg, params);
+    double grain = cfg->clip / GRAINS_PER_CLIP;
+    /* it counts half a grain in each entry of one vector; here two sums are rounded */
     double std = cfg->noise_multiplier * priv_grid_sensitivity(cfg->clip, 2 * grain, params);
     r = learn_sample_init(&sample, cfg->unit, n);
     if (r == 0)

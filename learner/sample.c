@@ -81,6 +81,17 @@ static void take_unit(struct learn_sample *sample, uint32_t unit, uint32_t most,
     sample->end[sample->n_taken++] = sample->n_rows;
 }
 
+#define DRAWN 64
+
+/* Uniform in (0, 1]: the logarithm exists */
+static void draw_units(struct atl_rng *rng, double unit[DRAWN])
+{
+    uint64_t random[DRAWN];
+    atl_rng_fill(rng, random, sizeof(random));
+    for (int i = 0; i < DRAWN; i++)
+        unit[i] = (double)((random[i] >> 11) + 1) * 0x1p-53;
+}
+
 void learn_sample_draw(struct learn_sample *sample, double rate, uint32_t most, struct atl_rng *rng)
 {
     /*
@@ -88,10 +99,15 @@ void learn_sample_draw(struct learn_sample *sample, double rate, uint32_t most, 
      * cost one random number per sampled unit instead of one per unit. At q = 1 the logarithm is
      * -inf and every gap 0.
      */
-    double log_tail = log1p(-rate);
+    double log_tail = log1p(-rate), unit[DRAWN];
+    uint32_t used = DRAWN;
     sample->n_rows = sample->n_taken = 0;
     for (uint32_t at = 0; at < sample->n_units; at++) {
-        double gap = floor(log(1.0 - atl_rng_unit(rng)) / log_tail);
+        if (used == DRAWN) {
+            draw_units(rng, unit);
+            used = 0;
+        }
+        double gap = floor(log(unit[used++]) / log_tail);
         if (gap >= (double)(sample->n_units - at))
             break;
         at += (uint32_t)gap;

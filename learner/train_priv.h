@@ -41,7 +41,5 @@ ATL_HOT void learn_tape_clip_units(struct learn_tape *tape, const uint32_t *end,
 /** One private step up to the noise: grad = Σ over the sample's units of clipped gradients. */
 void learn_private_sum(struct learn_trainer *trainer, const float *rows,
                        const struct learn_sample *sample, double limit);
-/** The grid on which noise is added. */
-double learn_private_grain(const struct learn_private *cfg, uint32_t params);
 
 #endif

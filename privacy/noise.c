@@ -44,11 +44,13 @@
 #define SLOT_BITS    10
 #define SLOTS        (1 << SLOT_BITS) /* 2 × (12.25 × 40 + 2) and more */
 #define SPLIT_BITS   (63 - SLOT_BITS)
-#define CHUNK        8192
-#define BYTES_MAX    6 /* of randomness for the place: 14 bits and a shift of at most 34 */
-#define TRY_WORDS    3
-#define SHORT_SHIFT  11 /* the place fits beside a fraction of 53 bits */
-#define TRIES        256
+#define CHUNK        16384
+/* Randomness for index and place: 14 bits and a shift of at most 18 or 34 */
+#define BYTES_FEW   4
+#define BYTES_MANY  6
+#define TRY_WORDS   3
+#define SHORT_SHIFT 11 /* the place fits beside a fraction of 53 bits */
+#define TRIES       256
 
 /* One slot of the alias method (Walker 1977): below `split` its own block, else another's */
 struct slot {
@@ -155,7 +157,7 @@ static void sampler_init(struct priv_sampler *s, double sigma)
     *s = (struct priv_sampler){.sigma = sigma, .half_precision = 0.5 / sigma / sigma};
     while (ldexp(sigma, -s->shift) > BLOCKS_SIGMA)
         s->shift++;
-    s->bytes = s->shift <= 3 * 8 - INDEX_BITS ? 3 : s->shift <= 4 * 8 - INDEX_BITS ? 4 : BYTES_MAX;
+    s->bytes = s->shift <= 8 * BYTES_FEW - INDEX_BITS ? BYTES_FEW : BYTES_MANY;
     s->words = s->shift <= SHORT_SHIFT ? 2 : 3;
     s->place = s->words - 1;
     long double scale = ldexpl(1 / curve_sum(s), s->shift), rest[SLOTS] = {0}, sum = 0;
@@ -195,7 +197,7 @@ struct chunk {
     int64_t x[CHUNK + 1]; /* the last one takes what is not wanted */
     uint16_t pending[CHUNK + 1];
     union {
-        uint8_t bytes[CHUNK * BYTES_MAX + 8];
+        uint8_t bytes[CHUNK * BYTES_MANY + 8];
         uint64_t words[TRIES * TRY_WORDS];
     } random;
 };
@@ -222,14 +224,8 @@ draw_places(const struct priv_sampler *s, struct chunk *c, uint32_t n, uint32_t 
 
 WIDE static uint32_t draw_rectangles(const struct priv_sampler *s, struct chunk *c, uint32_t n)
 {
-    switch (s->bytes) {
-    case 3:
-        return draw_places(s, c, n, 3);
-    case 4:
-        return draw_places(s, c, n, 4);
-    default:
-        return draw_places(s, c, n, BYTES_MAX);
-    }
+    return s->bytes == BYTES_FEW ? draw_places(s, c, n, BYTES_FEW)
+                                 : draw_places(s, c, n, BYTES_MANY);
 }
 
 /* exp(-t), 0 ≤ t ≤ 0.65, by its series: what it leaves out is below 0.65^16 / 16! < 2^-54. In four

@@ -111,11 +111,9 @@ void priv_noise_fill(struct atl_rng *rng, double sigma, int64_t *out, size_t n);
 void priv_noise_add(struct atl_rng *rng, double sigma, double grain, float *values, size_t n);
 
 /** Both again for many calls with one sigma (in grid steps): its tables of 48 KiB are made once, in
- * some 0.3 ms. Immutable; with a generator each, threads may share it. Fastest up to
- * PRIV_FAST_SIGMA.
+ * some 0.1 ms. Immutable; with a generator each, threads may share it.
  */
 struct priv_sampler;
-#define PRIV_FAST_SIGMA 0x1.4p15
 int priv_sampler_create(struct priv_sampler **ret_sampler, double sigma); /* 0, -ENOMEM */
 void priv_sampler_destroy(struct priv_sampler *sampler);                  /* NULL is fine */
 void priv_sampler_fill(const struct priv_sampler *sampler, struct atl_rng *rng, int64_t *out,
