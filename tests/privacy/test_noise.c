@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "privacy/keystream_priv.h"
 #include "privacy/privacy.h"
 
 /* Draws of the chi-square test; `test_privacy_noise 10000000` asks for more */
@@ -68,15 +69,109 @@ static double chi2_against_pmf(double sigma, const int64_t *x, size_t n)
 static void follows_its_exact_distribution(void **state)
 {
     (void)state;
-    /* one table; two levels with k = 1, 2, 3, 5; three levels */
-    static const double sigma[] = {0.3, 1, 2.5, 8, 8.001, 11.4, 17, 40.5, 333.3};
+    /* single integers up to 40; then blocks of 2, 4, 16 and 512 */
+    static const double sigma[] = {0.3, 1, 2.5, 8, 17, 40, 40.5, 111.1, 333.3, 10485.76};
     for (size_t i = 0; i < ATL_ARRAY_LEN(sigma); i++) {
-        int64_t *x = draw(100 + i, sigma[i], draws / (i < 5 ? 1 : 2));
-        double p = chi2_against_pmf(sigma[i], x, draws / (i < 5 ? 1 : 2));
+        int64_t *x = draw(100 + i, sigma[i], draws / (i < 7 ? 1 : 2));
+        double p = chi2_against_pmf(sigma[i], x, draws / (i < 7 ? 1 : 2));
         printf("# sigma %g: chi-square p %.3f\n", sigma[i], p);
         free(x);
         assert_true(p > 1e-3 && p < 1 - 1e-4);
     }
+}
+
+/* Beyond 4 deviations as often as the exact distribution says, within 4.5 deviations of the count
+ */
+static void has_its_tails(void **state)
+{
+    (void)state;
+    static const double sigma[] = {2.5, 40, 41, 333.3, 0x1p20};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(sigma); i++) {
+        int64_t *x = draw(150 + i, sigma[i], draws), least = (int64_t)ceil(4 * sigma[i]);
+        double below = 0, above = 0, tail = 0, sum = sigma[i] * sqrt(2 * M_PI);
+        for (size_t k = 0; k < draws; k++) {
+            below += x[k] <= -least;
+            above += x[k] >= least;
+        }
+        free(x);
+        if (sigma[i] > 1000) /* the sum is an integral, to 1e-7 */
+            tail = 0.5 * erfc(((double)least - 0.5) / sigma[i] * M_SQRT1_2);
+        for (int64_t k = least; sigma[i] <= 1000 && k < least + 4000; k++)
+            tail += exp(-(double)(k * k) / (2 * sigma[i] * sigma[i])) / sum;
+        double expected = tail * (double)draws, spread = 4.5 * sqrt(expected);
+        assert_true(fabs(below - expected) < spread && fabs(above - expected) < spread);
+    }
+}
+
+/* Noise for a mean over n edges, each with the share that k survivors need: σ/√k. The sum over
+ * whoever survives has variance σ²·survivors/k, at least σ² from k on. */
+static void survivors_add_up(void **state)
+{
+    (void)state;
+    enum { NEEDED = 7, EDGES = 10, N = 40000 };
+    const double sigma = 5000;
+    int64_t *sum = calloc(N, sizeof(*sum));
+    assert_non_null(sum);
+    for (uint64_t edge = 0; edge < EDGES; edge++) {
+        int64_t *x = draw(300 + edge, sigma / sqrt(NEEDED), N);
+        double square = 0;
+        for (size_t k = 0; k < N; k++) {
+            sum[k] += x[k];
+            square += (double)sum[k] * (double)sum[k];
+        }
+        free(x);
+        double ratio = square / N / (sigma * sigma) * NEEDED / (double)(edge + 1);
+        assert_true(fabs(ratio - 1) < 4.5 * sqrt(2.0 / N));
+    }
+    free(sum);
+}
+
+/* Both parts of a number's randomness: neighbours and the two halves of a call are independent */
+static void numbers_do_not_know_each_other(void **state)
+{
+    (void)state;
+    enum { N = 200000, LAGS = 40 };
+    int64_t *x = draw(77, 300, N);
+    for (int lag = 1; lag <= LAGS; lag++) {
+        int apart = lag == LAGS ? N / 2 : lag == LAGS - 1 ? 16384 : lag;
+        double plain = 0, square = 0, n = N - apart;
+        for (int k = 0; k + apart < N; k++) {
+            double a = (double)x[k] / 300, b = (double)x[k + apart] / 300;
+            plain += a * b;
+            square += (a * a - 1) * (b * b - 1) / 2;
+        }
+        assert_true(fabs(plain) < 5 * sqrt(n) && fabs(square) < 5 * sqrt(n));
+    }
+    free(x);
+}
+
+static void keystream_is_libsodiums(void **state)
+{
+    (void)state;
+    enum { BYTES = 100003 };
+    struct atl_rng rng;
+    struct priv_keystream stream;
+    uint8_t *a = malloc(BYTES), *b = malloc(BYTES), nonce[12] = {0};
+    assert_non_null(a);
+    assert_non_null(b);
+    atl_rng_init_seed(&rng, 6);
+    priv_keystream_init(&stream, &rng);
+    assert_non_null(stream.cipher);
+    for (int stretch = 0; stretch < 3; stretch++) {
+        nonce[0] = (uint8_t)stretch;
+        priv_keystream_fill(&stream, a, BYTES);
+        crypto_stream_chacha20_ietf(b, BYTES, nonce, stream.key);
+        assert_memory_equal(a, b, BYTES);
+    }
+    EVP_CIPHER_CTX *cipher = stream.cipher; /* and the way without OpenSSL */
+    stream.cipher = NULL;
+    stream.stretch = 2;
+    priv_keystream_fill(&stream, b, BYTES);
+    assert_memory_equal(a, b, BYTES);
+    stream.cipher = cipher;
+    priv_keystream_finish(&stream);
+    free(a);
+    free(b);
 }
 
 /* Mean 0 within 4.5 deviations, variance σ² within 4.5 of its deviation √(2/n), kurtosis 3 */
@@ -101,7 +196,7 @@ static void has_its_moments_at_any_scale(void **state)
     }
 }
 
-/* Residues of large noise are uniform: no level leaves its comb */
+/* Residues of large noise are uniform: no block leaves its comb */
 static void large_noise_has_no_comb(void **state)
 {
     (void)state;
@@ -189,6 +284,10 @@ int main(int argc, char **argv)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_its_exact_distribution),
+        cmocka_unit_test(has_its_tails),
+        cmocka_unit_test(survivors_add_up),
+        cmocka_unit_test(numbers_do_not_know_each_other),
+        cmocka_unit_test(keystream_is_libsodiums),
         cmocka_unit_test(has_its_moments_at_any_scale),
         cmocka_unit_test(large_noise_has_no_comb),
         cmocka_unit_test(tiny_sigma_adds_nothing),
