@@ -74,7 +74,7 @@ struct config {
     struct {
         char name[CONFIG_NAME_BYTES], hub[CONFIG_NAME_BYTES];
         char keys[CONFIG_PATH_BYTES];
-        uint32_t unit;
+        uint32_t unit; /* config_unit */
         double budget_epsilon, delta;
         uint64_t rounds, quorum, expected, steps;
         atl_ns deadline, pause;
@@ -127,6 +127,8 @@ struct config_key {
 /** The whole table. */
 const struct config_key *config_keys(size_t *ret_n);
 void config_default(struct config *cfg, enum config_role role);
+/** Name of the privacy unit, FED_UNIT_FLOW or FED_UNIT_HOST. */
+const char *config_unit(const struct config *cfg);
 
 struct exporter_config;
 /** What export.* asks for; its strings are the config's. */

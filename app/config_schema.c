@@ -11,9 +11,8 @@ static const char *const backends[] = {"libpcap", "dpdk", NULL};
 static const char *const distributions[] = {"auto", "device", "software", NULL};
 static const char *const fallbacks[] = {"none", "libpcap", NULL};
 static const char *const key_views[] = {"inner", "outer", NULL}; /* enum dp_key_view */
-/* The unit is what one protected thing is; only rows of single flows are trained on privately
- * today. */
-static const char *const units[] = {"flow", NULL};
+/* What one protected thing is: FED_UNIT_FLOW, FED_UNIT_HOST */
+static const char *const units[] = {"flow", "host", NULL};
 static const char *const encodings[] = {"float32", "int8", "rotated4", NULL};
 static const char *const rules[] = {"mean", "trimmed", "median", "centred", NULL};
 static const char *const optimisers[] = {"avg", "avgm", "adam", NULL};
@@ -149,7 +148,8 @@ static const struct config_key keys[] = {
     NAME("federation.hub", federation.hub, false, E, "node name of the hub whose plans count"),
     TEXT("federation.keys", federation.keys, false, E | H,
          "folder of <node>.pub files: the roster"),
-    CHOICE("federation.unit", federation.unit, units, false, E, "what one protected unit is"),
+    CHOICE("federation.unit", federation.unit, units, false, E | H,
+           "what one protected unit is: one flow, or all remembered flows of one host"),
     NUMBER("federation.budget_epsilon", federation.budget_epsilon, 0.01, 100, E,
            "privacy budget; when it is spent the edge goes on detecting and stops contributing"),
     NUMBER("federation.delta", federation.delta, 1e-12, 0.01, E | H,
@@ -260,4 +260,9 @@ void config_exporter(const struct config *cfg, struct exporter_config *ret_expor
     ret_exporter->nanoseconds = cfg->export.nanoseconds;
     ret_exporter->domain = (uint32_t)cfg->export.domain;
     ret_exporter->template_every_ns = cfg->export.template_every;
+}
+
+const char *config_unit(const struct config *cfg)
+{
+    return units[cfg->federation.unit];
 }

@@ -40,6 +40,7 @@ struct detector {
     struct detector_config cfg;
     struct detector_ops ops;
     struct view_state views[VIEW_COUNT];
+    struct atl_hash_key host_key;
     pthread_mutex_t rows_lock; /* reservoirs: analysis offers, trainer copies */
 
     struct feat_hosts *hosts;
@@ -103,6 +104,7 @@ int detector_create(struct detector **ret_detector, const struct detector_config
     d->cfg = *cfg;
     d->ops = *ops;
     pthread_mutex_init(&d->rows_lock, NULL);
+    atl_hash_key_init(&d->host_key);
     int r = feat_hosts_create(&d->hosts, &cfg->hosts);
     if (r == 0)
         r = feat_context_create(&d->context, &cfg->context);
@@ -164,24 +166,43 @@ static void take_up_models(struct detector *d)
     }
 }
 
-int detector_copy_rows(struct detector *d, enum view view, float **ret_rows, uint32_t *ret_n)
+static int copy_reservoir(const struct learn_reservoir *reservoir, uint32_t columns,
+                          float **ret_rows, uint64_t **ret_unit, uint32_t *ret_n)
 {
-    int r = -ENODATA;
-    struct learn_reservoir *reservoir = d->views[view].reservoir;
-    pthread_mutex_lock(&d->rows_lock);
     uint32_t n = learn_reservoir_rows(reservoir);
-    if (n > 0) {
-        size_t bytes = (size_t)n * view_schema(view)->n_columns * sizeof(float);
-        float *rows = malloc(bytes);
-        r = rows != NULL ? 0 : -ENOMEM;
-        if (rows != NULL) {
-            memcpy(rows, learn_reservoir_data(reservoir), bytes);
-            *ret_rows = rows;
-            *ret_n = n;
-        }
+    if (n == 0)
+        return -ENODATA;
+    size_t bytes = (size_t)n * columns * sizeof(float);
+    float *rows = malloc(bytes);
+    uint64_t *unit = ret_unit != NULL ? malloc(n * sizeof(*unit)) : NULL;
+    if (rows == NULL || (ret_unit != NULL && unit == NULL)) {
+        free(rows);
+        free(unit);
+        return -ENOMEM;
     }
+    memcpy(rows, learn_reservoir_data(reservoir), bytes);
+    if (ret_unit != NULL) {
+        memcpy(unit, learn_reservoir_units(reservoir), n * sizeof(*unit));
+        *ret_unit = unit;
+    }
+    *ret_rows = rows;
+    *ret_n = n;
+    return 0;
+}
+
+int detector_copy_units(struct detector *d, enum view view, float **ret_rows, uint64_t **ret_unit,
+                        uint32_t *ret_n)
+{
+    pthread_mutex_lock(&d->rows_lock);
+    int r = copy_reservoir(d->views[view].reservoir, view_schema(view)->n_columns, ret_rows,
+                           ret_unit, ret_n);
     pthread_mutex_unlock(&d->rows_lock);
     return r;
+}
+
+int detector_copy_rows(struct detector *d, enum view view, float **ret_rows, uint32_t *ret_n)
+{
+    return detector_copy_units(d, view, ret_rows, NULL, ret_n);
 }
 
 void detector_stats(const struct detector *d, struct detector_stats *ret_stats)
@@ -218,9 +239,13 @@ static bool is_suspect(const struct detector *d, const struct dp_addr *addr)
     return false;
 }
 
-static void remember(struct detector *d, enum view view, const float *row)
+/* Hosts are known by a keyed hash of their address: two of 20,000 share one with a chance of
+ * 10^-11. */
+static void remember(struct detector *d, enum view view, const float *row,
+                     const struct dp_addr *host)
 {
-    learn_reservoir_offer(d->views[view].reservoir, row);
+    learn_reservoir_offer_unit(d->views[view].reservoir, row,
+                               atl_hash(&d->host_key, host, sizeof(*host)));
     atl_counter_add(&d->views[view].offered, 1);
 }
 
@@ -336,7 +361,7 @@ static void judge_flow(struct detector *d, uint32_t i, bool watches)
         atl_counter_add(&d->views[VIEW_FLOW].anomalous, unusual);
     }
     if (!unusual && !is_suspect(d, &f->src) && !is_suspect(d, &f->dst))
-        remember(d, VIEW_FLOW, d->x + (size_t)i * feat_schema_flow()->n_columns);
+        remember(d, VIEW_FLOW, d->x + (size_t)i * feat_schema_flow()->n_columns, &f->src);
 }
 
 static void score_flows(struct detector *d)
@@ -433,7 +458,7 @@ static void judge_host(struct detector *d, const struct feat_host_row *row)
     if (alert)
         return;
     pthread_mutex_lock(&d->rows_lock);
-    remember(d, VIEW_HOST, x);
+    remember(d, VIEW_HOST, x, &row->addr);
     pthread_mutex_unlock(&d->rows_lock);
 }
 

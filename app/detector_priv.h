@@ -82,6 +82,11 @@ void detector_set_reference(struct detector *detector, struct learn_model *model
 int detector_copy_rows(struct detector *detector, enum view view, float **ret_rows,
                        uint32_t *ret_n);
 
+/** The same, and for each row the host that it belongs to (a flow: to its initiator), malloc'ed, by
+ * a number that means nothing outside this process. */
+int detector_copy_units(struct detector *detector, enum view view, float **ret_rows,
+                        uint64_t **ret_unit, uint32_t *ret_n);
+
 struct detector_stats {
     uint64_t offered[VIEW_COUNT]; /* normal rows seen */
     uint64_t scored[VIEW_COUNT];

@@ -104,7 +104,7 @@ static void open_ledger(struct edge *e)
     const struct priv_ledger_config cfg = {
         .dir = dir,
         .owner = e->cfg->node,
-        .unit = "flow",
+        .unit = config_unit(e->cfg),
         .budget_epsilon = e->cfg->federation.budget_epsilon,
         .delta = e->cfg->federation.delta,
         .accountant = PRIV_RDP,
@@ -146,6 +146,7 @@ int edge_federation_open(struct edge *e, struct atl_error *err)
         .hub = cfg->federation.hub,
         .shape = &shape,
         .section = "flow",
+        .unit = config_unit(cfg),
         .state_dir = fed_dir,
     };
     const struct fed_edge_ops ops = {.send = send_message,

@@ -105,7 +105,8 @@ static int adopt(struct trainer *t, const struct pending *job, struct trainer_re
 }
 
 static int run_private(struct trainer *t, const struct pending *job, const struct learn_model *base,
-                       const float *rows, struct trainer_result *result, struct atl_error *err)
+                       const float *rows, const uint64_t *host, struct trainer_result *result,
+                       struct atl_error *err)
 {
     struct learn_train_config cfg;
     struct learn_trainer *trainer;
@@ -121,6 +122,7 @@ static int run_private(struct trainer *t, const struct pending *job, const struc
         .noise_multiplier = job->plan.noise_multiplier,
         .sample_rate = job->plan.sample_rate,
         .steps = job->plan.steps,
+        .unit = strcmp(job->plan.unit, FED_UNIT_HOST) == 0 ? host : NULL,
         .rng = &rng,
         .stop = &t->stop,
     };
@@ -142,8 +144,9 @@ static int train_private(struct trainer *t, const struct pending *job,
     struct learn_shape shape;
     struct learn_model *base = NULL;
     float *rows;
+    uint64_t *host;
     recipe_shape(VIEW_FLOW, &shape);
-    int r = detector_copy_rows(t->detector, VIEW_FLOW, &rows, &result->rows);
+    int r = detector_copy_units(t->detector, VIEW_FLOW, &rows, &host, &result->rows);
     if (r < 0)
         return atl_error_set(err, r, "no rows to learn from");
     recipe_keep_own(VIEW_FLOW, rows, result->rows);
@@ -152,9 +155,10 @@ static int train_private(struct trainer *t, const struct pending *job,
     if (r == 0)
         r = learn_model_from_params(&base, &shape, job->params, err);
     if (r == 0)
-        r = run_private(t, job, base, rows, result, err);
+        r = run_private(t, job, base, rows, host, result, err);
     learn_model_destroy(base);
     free(rows);
+    free(host);
     if (r == 0)
         snprintf(result->text, sizeof(result->text),
                  "trained privately on %u rows for round %" PRIu64, result->rows, job->plan.round);

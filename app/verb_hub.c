@@ -139,6 +139,7 @@ static void fill_config(const struct config *cfg, const char *state_dir, struct 
     fed_hub_config_default(fed);
     fed->federation = cfg->federation.name;
     fed->section = "flow";
+    fed->unit = config_unit(cfg);
     fed->state_dir = state_dir;
     fed->rounds = (uint32_t)cfg->federation.rounds;
     fed->quorum = (uint32_t)cfg->federation.quorum;

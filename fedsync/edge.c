@@ -103,6 +103,7 @@ int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cf
     atl_copy(edge->federation, sizeof(edge->federation), cfg->federation);
     atl_copy(edge->hub, sizeof(edge->hub), cfg->hub);
     atl_copy(edge->section, sizeof(edge->section), cfg->section);
+    atl_copy(edge->unit, sizeof(edge->unit), cfg->unit != NULL ? cfg->unit : FED_UNIT_FLOW);
     edge->shape = *cfg->shape;
     edge->params = learn_shape_params(cfg->shape);
     edge->identity = identity;

@@ -21,6 +21,7 @@
 
 struct fed_edge {
     char federation[FED_NAME_BYTES], hub[FED_NAME_BYTES], section[FED_NAME_BYTES];
+    char unit[8];
     struct learn_shape shape;
     uint32_t params;
     char *state_dir;

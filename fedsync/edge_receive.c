@@ -151,6 +151,11 @@ static int take_plan(struct fed_edge *edge, const struct fed_envelope *env, atl_
         return atl_error_set(err, -EINVAL,
                              "a plan for another section or feature schema: hub and edges must run "
                              "the same version");
+    if (strcmp(plan.unit, edge->unit) != 0)
+        return atl_error_set(err, -EINVAL,
+                             "a plan for privacy unit '%s', ours is '%s': federation.unit must be "
+                             "the same on hub and edges",
+                             plan.unit, edge->unit);
     r = plan_order(edge, &plan);
     if (r == -EALREADY)
         return 0;

@@ -48,13 +48,17 @@ enum fed_encoding { FED_FLOAT32, FED_INT8, FED_ROTATED4 };
 /** "float32", "int8", "rotated4". */
 const char *fed_encoding_name(enum fed_encoding encoding);
 
+/** What one protected thing is: a row, that is one flow, or all rows of one host. */
+#define FED_UNIT_FLOW "flow"
+#define FED_UNIT_HOST "host"
+
 struct fed_plan {
     char federation[FED_NAME_BYTES];
     char section[FED_NAME_BYTES]; /* which model: "flow" */
     uint64_t epoch, round;
     uint8_t schema[LEARN_SCHEMA_BYTES];
     uint8_t base_hash[32]; /* learn_model_hash of the model to start from */
-    char unit[8];          /* privacy unit: "flow" */
+    char unit[8];          /* privacy unit: FED_UNIT_FLOW or FED_UNIT_HOST */
     uint32_t steps;
     double sample_rate, clip, noise_multiplier;
     float learning_rate;
@@ -112,6 +116,7 @@ struct fed_edge_config {
     const char *hub;                 /* name whose signature counts */
     const struct learn_shape *shape; /* of the section this edge can train */
     const char *section;
+    const char *unit;      /* plans for another privacy unit are refused; NULL = FED_UNIT_FLOW */
     const char *state_dir; /* last committed model and round, against replay */
 };
 
@@ -156,6 +161,7 @@ enum fed_optimiser {
 struct fed_hub_config {
     const char *federation;
     const char *section;
+    const char *unit; /* FED_UNIT_FLOW or FED_UNIT_HOST */
     const char *state_dir;
     uint32_t rounds;    /* stop after this many commits; 0 = no end */
     uint32_t quorum;    /* least updates for a commit */

@@ -53,7 +53,6 @@ static void publish_plan(struct fed_hub *hub)
 {
     const struct fed_hub_config *cfg = &hub->cfg;
     struct fed_plan plan = {
-        .unit = "flow",
         .steps = cfg->steps,
         .sample_rate = cfg->sample_rate,
         .clip = cfg->clip,
@@ -69,6 +68,7 @@ static void publish_plan(struct fed_hub *hub)
     };
     uint8_t body[FED_BODY_BYTES_MAX];
     atl_copy(plan.section, sizeof(plan.section), cfg->section);
+    atl_copy(plan.unit, sizeof(plan.unit), cfg->unit);
     memcpy(plan.schema, learn_model_shape(hub->model)->schema, sizeof(plan.schema));
     memcpy(plan.base_hash, hub->record.model_hash, sizeof(plan.base_hash));
     fed_hub_send(hub, FED_TYPE_PLAN, "plan", hub->record.last_round, body,

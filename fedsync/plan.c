@@ -6,9 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* The one privacy unit that training on an edge protects: a row, that is one flow. */
-#define UNIT "flow"
-
 #define PROXIMAL_MAX 1000
 
 struct range {
@@ -35,6 +32,15 @@ static int name_check(const char *what, const char *name, struct atl_error *err)
                          what, name == NULL ? "" : name, FED_NAME_BYTES - 1);
 }
 
+static int unit_check(const char *unit, struct atl_error *err)
+{
+    if (unit != NULL && (strcmp(unit, FED_UNIT_FLOW) == 0 || strcmp(unit, FED_UNIT_HOST) == 0))
+        return 0;
+    return atl_error_set(err, -EINVAL,
+                         "privacy unit '%.7s': expected " FED_UNIT_FLOW " or " FED_UNIT_HOST,
+                         unit == NULL ? "" : unit);
+}
+
 static int training_check(uint32_t steps, double sample_rate, double clip, double noise,
                           float learning_rate, double delta, uint32_t quorum, struct atl_error *err)
 {
@@ -57,9 +63,9 @@ int fed_plan_check(const struct fed_plan *plan, struct atl_error *err)
         r = name_check("section", plan->section, err);
     if (r < 0)
         return r;
-    if (strcmp(plan->unit, UNIT) != 0)
-        return atl_error_set(err, -EINVAL, "privacy unit '%.7s': expected \"" UNIT "\"",
-                             plan->unit);
+    r = unit_check(plan->unit, err);
+    if (r < 0)
+        return r;
     if (plan->epoch == 0 || plan->round == 0 || plan->deadline_ns == 0)
         return atl_error_set(err, -EINVAL, "epoch, round and deadline must not be 0");
     if ((unsigned)plan->encoding > FED_ROTATED4)
@@ -77,6 +83,7 @@ void fed_hub_config_default(struct fed_hub_config *cfg)
     *cfg = (struct fed_hub_config){
         .federation = "default",
         .section = "flow",
+        .unit = FED_UNIT_FLOW,
         .state_dir = "/var/lib/atalaya/hub",
         .rounds = 0,
         .quorum = 2,
@@ -103,6 +110,8 @@ int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err
     int r = name_check("federation", cfg->federation, err);
     if (r == 0)
         r = name_check("section", cfg->section, err);
+    if (r == 0)
+        r = unit_check(cfg->unit, err);
     if (r == 0)
         r = training_check(cfg->steps, cfg->sample_rate, cfg->clip, cfg->noise_multiplier,
                            cfg->learning_rate, cfg->delta, cfg->quorum, err);

@@ -195,9 +195,12 @@ int learn_reservoir_create(struct learn_reservoir **ret_reservoir, uint32_t capa
 void learn_reservoir_destroy(struct learn_reservoir *reservoir);
 /** Vitter's algorithm R: every row offered so far is equally likely to be kept. */
 void learn_reservoir_offer(struct learn_reservoir *reservoir, const float *row);
+/** The same for a row of a protected unit, a host for instance; without, rows are of unit 0. */
+void learn_reservoir_offer_unit(struct learn_reservoir *reservoir, const float *row, uint64_t unit);
 uint32_t learn_reservoir_rows(const struct learn_reservoir *reservoir);
 uint64_t learn_reservoir_offered(const struct learn_reservoir *reservoir);
-const float *learn_reservoir_data(const struct learn_reservoir *reservoir); /* (rows, I) */
+const float *learn_reservoir_data(const struct learn_reservoir *reservoir);     /* (rows, I) */
+const uint64_t *learn_reservoir_units(const struct learn_reservoir *reservoir); /* (rows) */
 
 /* --- model file --- */
 

@@ -33,10 +33,13 @@ static void on_scored(void *ctx, const struct detector_scored *scored)
 
 #define T0 (1000000 * ATL_NS_PER_S)
 
-/* A benign conversation of one of 40 hosts with one of 50 servers. */
+#define BENIGN_HOSTS 40
+
+/* A benign conversation of one of the hosts with one of 50 servers. */
 static struct dp_flow benign(struct atl_rng *rng, atl_ns now_ns)
 {
-    uint32_t host = (uint32_t)atl_rng_below(rng, 40) + 1, server = (uint32_t)atl_rng_below(rng, 50);
+    uint32_t host = (uint32_t)atl_rng_below(rng, BENIGN_HOSTS) + 1,
+             server = (uint32_t)atl_rng_below(rng, 50);
     struct dp_flow f = {
         .src.bytes = {[10] = 0xff, 0xff, 10, 0, 0, (uint8_t)host},
         .dst.bytes = {[10] = 0xff, 0xff, 198, 18, 0, (uint8_t)server},
@@ -249,6 +252,44 @@ static void the_same_rows_give_the_same_model(void **state)
     assert_memory_equal(hash[0], hash[1], 32);
 }
 
+/* One number for each host of run_benign, the same in both views (one also has the servers) */
+static void rows_know_their_hosts(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct detector *d;
+    struct atl_rng rng;
+    atl_rng_init_seed(&rng, 3);
+    make(&d, &seen);
+    run_benign(d, &rng, 0, 60);
+    uint64_t hosts[VIEW_COUNT][128];
+    uint32_t distinct[VIEW_COUNT] = {0};
+    for (enum view v = 0; v < VIEW_COUNT; v++) {
+        float *rows;
+        uint64_t *unit;
+        uint32_t n;
+        assert_int_equal(detector_copy_units(d, v, &rows, &unit, &n), 0);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t k = 0;
+            while (k < distinct[v] && hosts[v][k] != unit[i])
+                k++;
+            assert_true(k < ATL_ARRAY_LEN(hosts[v]));
+            hosts[v][k] = unit[i];
+            distinct[v] += k == distinct[v];
+        }
+        free(rows);
+        free(unit);
+    }
+    assert_int_equal(distinct[VIEW_FLOW], BENIGN_HOSTS);
+    for (uint32_t i = 0; i < BENIGN_HOSTS; i++) {
+        uint32_t k = 0;
+        while (k < distinct[VIEW_HOST] && hosts[VIEW_HOST][k] != hosts[VIEW_FLOW][i])
+            k++;
+        assert_true(k < distinct[VIEW_HOST]);
+    }
+    detector_destroy(d);
+}
+
 static void too_few_rows_are_refused(void **state)
 {
     (void)state;
@@ -269,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_scan_is_signalled_and_not_learned),
         cmocka_unit_test(link_rows_of_three_intervals_are_handed_on),
         cmocka_unit_test(the_same_rows_give_the_same_model),
+        cmocka_unit_test(rows_know_their_hosts),
         cmocka_unit_test(too_few_rows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,9 @@ static void plans_are_checked(void **state)
     plan.round = 1;
     atl_copy(plan.unit, sizeof(plan.unit), "edge");
     assert_int_equal(fed_plan_check(&plan, &err), -EINVAL);
-    assert_string_equal(err.text, "privacy unit 'edge': expected \"flow\"");
+    assert_string_equal(err.text, "privacy unit 'edge': expected flow or host");
+    atl_copy(plan.unit, sizeof(plan.unit), "host");
+    assert_int_equal(fed_plan_check(&plan, &err), 0);
 }
 
 static void states_have_names(void **state)

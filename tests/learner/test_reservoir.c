@@ -62,6 +62,26 @@ static void refuses_sizes_without_a_bound(void **state)
     assert_int_equal(learn_reservoir_create(&reservoir, 1, LEARN_INPUTS_MAX + 1, 1), -EINVAL);
 }
 
+/* Rows and their units stay together, also when one replaces another */
+static void rows_keep_their_units(void **state)
+{
+    (void)state;
+    struct learn_reservoir *reservoir;
+    assert_int_equal(learn_reservoir_create(&reservoir, 50, 1, 3), 0);
+    for (uint32_t i = 0; i < 5000; i++) {
+        float row = (float)i;
+        if (i % 2 == 0)
+            learn_reservoir_offer(reservoir, &row);
+        else
+            learn_reservoir_offer_unit(reservoir, &row, 1000000007ULL * i);
+    }
+    for (uint32_t k = 0; k < 50; k++) {
+        uint64_t i = (uint64_t)learn_reservoir_data(reservoir)[k];
+        assert_true(learn_reservoir_units(reservoir)[k] == (i % 2 == 0 ? 0 : 1000000007ULL * i));
+    }
+    learn_reservoir_destroy(reservoir);
+}
+
 int main(void)
 {
     if (atl_base_init() < 0)
@@ -70,6 +90,7 @@ int main(void)
         cmocka_unit_test(fills_then_keeps_its_size),
         cmocka_unit_test(every_row_is_equally_likely),
         cmocka_unit_test(refuses_sizes_without_a_bound),
+        cmocka_unit_test(rows_keep_their_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
