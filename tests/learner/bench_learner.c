@@ -32,12 +32,6 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void report(const char *what, uint64_t rows, atl_ns begun)
-{
-    double seconds = (double)(cpu_ns() - begun) / (double)ATL_NS_PER_S;
-    printf("%-40s %10.0f rows/s\n", what, (double)rows / seconds);
-}
-
 static float *draw_rows(struct atl_rng *rng)
 {
     float *rows = malloc((size_t)ROWS * COLUMNS * sizeof(float));
