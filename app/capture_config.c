@@ -38,6 +38,7 @@ int capture_config(const struct config *cfg, struct dp_config *ret_dp, struct at
     for (uint32_t i = 0; i < cfg->capture.n_eal && i + 1 < DP_EAL_ARGS_MAX; i++)
         dp.eal_args[i] = cfg->capture.eal[i];
     dp.flows_max = (uint32_t)cfg->flows.max;
+    dp.detail_flows = (uint32_t)cfg->flows.detail;
     dp.timeout_idle_ns = cfg->flows.idle;
     dp.timeout_active_ns = cfg->flows.active;
     dp.timeout_udp_ns = cfg->flows.udp;

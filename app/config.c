@@ -300,6 +300,8 @@ static void check_sense(struct walk *w)
     const struct config *c = w->cfg;
     check_broker(w);
     check_export(w);
+    if (c->flows.detail > c->flows.max)
+        problem(w->report, mark_of(w, "flows.detail"), "flows.detail: expected at most flows.max");
     if (c->hosts.step > c->hosts.window)
         problem(w->report, mark_of(w, "hosts.step"), "hosts.step: expected at most hosts.window");
     if (c->role == CONFIG_EDGE && c->capture.backend == 0 && !c->capture.file &&

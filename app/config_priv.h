@@ -35,7 +35,7 @@ struct config {
         uint32_t n_eal;
     } capture;
     struct {
-        uint64_t max;
+        uint64_t max, detail;
         atl_ns idle, active, udp, half_open, closed;
     } flows;
     struct {
@@ -58,7 +58,7 @@ struct config {
         char dir[CONFIG_PATH_BYTES]; /* "": <state_dir>/evidence */
     } evidence;
     struct {
-        uint32_t format;
+        uint32_t format, profile;
         char to[CONFIG_PATH_BYTES]; /* "" = no export */
         atl_ns rotate, template_every;
         bool nanoseconds;

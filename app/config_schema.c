@@ -7,6 +7,7 @@
 static const char *const roles[] = {"edge", "hub", NULL};
 /* in the order of enum exporter_format */
 static const char *const formats[] = {"csv", "jsonl", "ipfix", NULL};
+static const char *const profiles[] = {"atalaya", "cic", "cic-compat", NULL}; /* exporter_profile */
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
 static const char *const distributions[] = {"auto", "device", "software", NULL};
 static const char *const fallbacks[] = {"none", "libpcap", NULL};
@@ -80,6 +81,8 @@ static const struct config_key keys[] = {
      false, E, "further DPDK EAL arguments, one a list item"},
 
     COUNT("flows.max", flows.max, 1024, 67108864, E, "flows tracked at once; memory is fixed"),
+    COUNT("flows.detail", flows.detail, 0, 67108864, E,
+          "of these, flows with the sums that only export.profile cic shows; 0 = off"),
     DURATION("flows.timeout_idle", flows.idle, 1, 3600, E, "a TCP flow ends after this silence"),
     DURATION("flows.timeout_active", flows.active, 1, 86400, E,
              "a long flow is reported this often"),
@@ -124,6 +127,8 @@ static const struct config_key keys[] = {
     TEXT("export.to", export.to, false, E,
          "flow records go to this file, or as ipfix to udp://host:port or tcp://host:port"),
     CHOICE("export.format", export.format, formats, false, E, "form of the flow records"),
+    CHOICE("export.profile", export.profile, profiles, false, E,
+           "csv and jsonl: our columns or those of CICFlowMeter, which flows.detail completes"),
     DURATION("export.rotate", export.rotate, 10, 86400, E,
              "files: begin a new one, named by its time, after so long"),
     DURATION("export.template_interval", export.template_every, 1, 3600, E,
@@ -255,6 +260,7 @@ void config_exporter(const struct config *cfg, struct exporter_config *ret_expor
 {
     exporter_config_default(ret_exporter);
     ret_exporter->format = (enum exporter_format)cfg->export.format;
+    ret_exporter->profile = (enum exporter_profile)cfg->export.profile;
     ret_exporter->to = cfg->export.to;
     ret_exporter->rotate_ns = cfg->export.rotate;
     ret_exporter->nanoseconds = cfg->export.nanoseconds;

@@ -47,6 +47,7 @@ int replay_file(enum dp_backend backend, enum dp_key_view key, const char *devic
     cfg.device = device;
     cfg.file = true;
     cfg.link = ops->link != NULL;
+    cfg.detail_flows = ops->detail_flows < cfg.flows_max ? ops->detail_flows : cfg.flows_max;
     struct dp_engine *engine;
     int r = dp_engine_create(&engine, &cfg, err);
     if (r < 0) {
@@ -73,4 +74,7 @@ void replay_describe(const char *path, const struct dp_counters *c, char *out, s
             n += snprintf(out + n, out_bytes - (size_t)n, "; %" PRIu64 " %s", c->reasons[i],
                           dp_reason_name((enum dp_reason)i));
     }
+    if (c->detail_missed > 0 && n >= 0 && (size_t)n < out_bytes)
+        snprintf(out + n, out_bytes - (size_t)n, "; %" PRIu64 " records without detail",
+                 c->detail_missed);
 }

@@ -14,6 +14,8 @@ struct replay_ops {
     dp_link_fn link;
     /** When all is read and counted, before the engine is gone. NULL is fine. */
     void (*end)(void *ctx, const struct dp_engine *engine);
+    /** How many flows at once have dp_flow.detail; more than the flow table holds means all. */
+    uint32_t detail_flows;
     void *ctx;
 };
 

@@ -6,6 +6,7 @@
 #include "app/schema_print_priv.h"
 #include "app/view_writer_priv.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -26,6 +27,10 @@ static const char help[] =
     "  -p, --profile atalaya|cic    set of columns [atalaya]; cic: those of CICFlowMeter, "
     "corrected\n"
     "      --cic-compat             with the cic profile: repeat CICFlowMeter's defects\n"
+    "      --detail N               with the cic profile: at most N flows at once fill every "
+    "column\n"
+    "                               [all]; cells of the others stay empty where sums are "
+    "missing\n"
     "  -o, --out PATH|URL           write to PATH instead, which appears only when all is "
     "written;\n"
     "                               ipfix also to udp://host:port or tcp://host:port\n"
@@ -56,7 +61,8 @@ struct flows {
     struct exporter_config cfg;
     enum dp_backend backend;
     enum dp_key_view key;
-    bool json, schema, compat;
+    bool json, schema, compat, detailed;
+    uint32_t detail;
     json_t *telecom; /* of the file read last, if json */
     enum flows_view view;
     uint32_t interval_s;          /* 0: not given */
@@ -103,6 +109,7 @@ static void add_counters(struct dp_counters *sum, const struct dp_counters *c)
     sum->processed_packets += c->processed_packets;
     sum->nic_dropped_packets += c->nic_dropped_packets;
     sum->ring_full_records += c->ring_full_records;
+    sum->detail_missed += c->detail_missed;
     for (int i = 0; i < DP_REASON_COUNT; i++)
         sum->reasons[i] += c->reasons[i];
 }
@@ -179,12 +186,13 @@ static json_t *summary_json(const char *path, const struct dp_counters *c, json_
     for (int i = DP_END_IDLE; i <= DP_END_RESOURCES; i++)
         json_object_set_new(ends, dp_end_reason_name((enum dp_end_reason)i),
                             json_integer((json_int_t)c->flows_by_end[i]));
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o*}", "file", path,
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o*}", "file", path,
                      "packets", (json_int_t)c->received_packets, "bytes",
                      (json_int_t)c->received_bytes, "processed", (json_int_t)c->processed_packets,
                      "flows", (json_int_t)c->flows_exported, "difference",
-                     (json_int_t)dp_counters_difference(c), "dropped", reasons, "flows_by_end",
-                     ends, "encapsulations", encaps, "fallbacks", fallbacks, "telecom", telecom);
+                     (json_int_t)dp_counters_difference(c), "detail_missed",
+                     (json_int_t)c->detail_missed, "dropped", reasons, "flows_by_end", ends,
+                     "encapsulations", encaps, "fallbacks", fallbacks, "telecom", telecom);
 }
 
 static int read_files(struct flows *f, char **paths, int n, json_t *files, struct atl_error *err)
@@ -195,6 +203,7 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
             .step = on_step,
             .link = f->view == FLOWS_LINK ? on_link : NULL,
             .end = files != NULL ? read_telecom : NULL,
+            .detail_flows = f->detail,
             .ctx = f,
         };
         struct dp_counters c;
@@ -279,14 +288,35 @@ static int run(struct flows *f, char **paths, int n)
 }
 
 static const struct option options[] = {
-    {"cic-compat", no_argument, NULL, 'c'},    {"format", required_argument, NULL, 'f'},
-    {"profile", required_argument, NULL, 'p'}, {"out", required_argument, NULL, 'o'},
-    {"backend", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
-    {"key", required_argument, NULL, 'k'},     {"nanoseconds", no_argument, NULL, 'n'},
-    {"schema", no_argument, NULL, 's'},        {"units", no_argument, NULL, 'u'},
-    {"view", required_argument, NULL, 'v'},    {"interval", required_argument, NULL, 'i'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"cic-compat", no_argument, NULL, 'c'},
+    {"format", required_argument, NULL, 'f'},
+    {"profile", required_argument, NULL, 'p'},
+    {"out", required_argument, NULL, 'o'},
+    {"backend", required_argument, NULL, 'b'},
+    {"json", no_argument, NULL, 'j'},
+    {"detail", required_argument, NULL, 'd'},
+    {"key", required_argument, NULL, 'k'},
+    {"nanoseconds", no_argument, NULL, 'n'},
+    {"schema", no_argument, NULL, 's'},
+    {"units", no_argument, NULL, 'u'},
+    {"view", required_argument, NULL, 'v'},
+    {"interval", required_argument, NULL, 'i'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
+
+static bool take_detail(const char *text, uint32_t *ret_detail)
+{
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    bool good = isdigit((unsigned char)text[0]) && *end == '\0' && errno == 0 && n <= UINT32_MAX;
+    if (good)
+        *ret_detail = (uint32_t)n;
+    else
+        options_usage("flows", "--detail: expected a number of flows, found '%s'", text);
+    return good;
+}
 
 /* @return -1 to go on, or an exit code */
 static int take_option(struct flows *f, int c, char **argv)
@@ -320,6 +350,9 @@ static int take_option(struct flows *f, int c, char **argv)
     case 'c':
         f->compat = true;
         break;
+    case 'd':
+        f->detailed = true;
+        return take_detail(optarg, &f->detail) ? -1 : EXIT_USAGE;
     case 'n':
         f->cfg.nanoseconds = true;
         break;
@@ -371,6 +404,10 @@ int verb_flows(int argc, char **argv)
         return schema_print(f.json, stdout) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
     if (f.compat && f.cfg.profile != EXPORTER_CIC)
         return options_usage("flows", "--cic-compat needs --profile cic");
+    if (f.detailed && f.cfg.profile != EXPORTER_CIC)
+        return options_usage("flows", "--detail needs --profile cic");
+    if (!f.detailed && f.cfg.profile == EXPORTER_CIC)
+        f.detail = UINT32_MAX;
     if (f.compat)
         f.cfg.profile = EXPORTER_CIC_COMPAT;
     const char *wrong = check_view(&f);

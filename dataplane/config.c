@@ -16,6 +16,7 @@ void dp_config_default(struct dp_config *cfg)
         .workers = 1,
         .evidence_snap = 128,
         .flows_max = 1 << 18,
+        .detail_parts = DP_DETAIL_SUMS,
         .ring_records = 1 << 14,
         .timeout_idle_ns = 60 * ATL_NS_PER_S,
         .timeout_active_ns = 120 * ATL_NS_PER_S,
@@ -117,6 +118,9 @@ int dp_config_check(const struct dp_config *cfg, struct atl_error *err)
         r = check_range("evidence_snap", cfg->evidence_snap, 32, 2048, err);
     if (r == 0)
         r = check_range("detail_flows", cfg->detail_flows, 0, cfg->flows_max, err);
+    if (r == 0 && cfg->detail_flows != 0)
+        r = check_range("detail_parts", cfg->detail_parts, 1, DP_DETAIL_FIRST | DP_DETAIL_SUMS,
+                        err);
     if (r == 0)
         r = check_distribution(cfg, err);
     if (r == 0)
@@ -130,7 +134,8 @@ uint64_t dp_config_memory_bytes(const struct dp_config *cfg)
 {
     uint32_t workers = cfg->workers > 0 ? cfg->workers : 1;
     return workers * (sizeof(struct dp_worker) + sizeof(struct dp_decoder) +
-                      dp_table_bytes(cfg->flows_max / workers, cfg->detail_flows / workers) +
+                      dp_table_bytes(cfg->flows_max / workers, cfg->detail_flows / workers,
+                                     cfg->detail_parts) +
                       (uint64_t)cfg->ring_records * sizeof(struct dp_flow) +
                       (cfg->link ? dp_links_bytes() : 0)) +
            dp_distribute_bytes(workers) +

@@ -179,6 +179,41 @@ struct dp_first_packet {
     bool backward;   /* sent by the responder */
 };
 
+/** Packets with payload of one sender in a row, none more than 1 s after the one before it. */
+struct dp_bulks {
+    uint64_t bytes; /* Σ payload */
+    uint64_t ns;    /* Σ last packet − first packet of a bulk */
+    uint32_t n, packets;
+};
+
+/** Spells of a flow, in whole µs. */
+struct dp_spells {
+    uint64_t us, sq_us2; /* Σ, Σ squares; saturating */
+    uint64_t min_us, max_us;
+    uint32_t n; /* the sums stand still at 65535 */
+};
+
+/** One direction. */
+struct dp_detail_dir {
+    uint64_t payload_sq;               /* Σ payload², saturating at 2^56 − 1 */
+    uint32_t payload_min, payload_max; /* of a packet; rounded above 61,440 as sizes are */
+    struct dp_bulks bulks;             /* of four packets and more */
+    uint16_t window_last;              /* TCP window of the last packet, unscaled */
+    uint8_t header_min;                /* smallest transport header, at most 255 */
+};
+
+/** Sums that few readers want and no other flow pays for; of this record's packets. */
+struct dp_detail {
+    bool known;          /* else nothing below is set */
+    bool first_backward; /* the responder sent the first packet */
+    uint8_t first_flags; /* of the first packet; bit n is enum dp_tcp_flag n */
+    uint32_t first_payload;
+    uint32_t pauses; /* gaps longer than 1 s, either direction; saturating at 2^24 − 1 */
+    struct dp_detail_dir fwd, bwd;
+    struct dp_bulks mixed;         /* bulks of both directions as if they were one sender */
+    struct dp_spells idle, active; /* gaps longer than 5 s; what lies before each and takes time */
+};
+
 /** Classes of DNS query types. */
 enum dp_dns_type { DP_DNS_ADDRESS, DP_DNS_TXT, DP_DNS_NULL, DP_DNS_OTHER, DP_DNS_TYPES };
 
@@ -216,8 +251,11 @@ struct dp_flow {
     uint32_t hash;     /* keyed, stable for this engine: to shard or sample */
     struct dp_dns dns; /* zero for all but UDP port 53 */
     struct dp_dir fwd, bwd;
-    uint32_t first_count; /* 0 unless dp_config.detail_flows is set; only the flow's first record */
+    /* As dp_config.detail_parts says, for flows that were given a place. Beyond first_count, and
+     * where detail.known is false, the bytes mean nothing. */
+    uint32_t first_count; /* 0 in all but the flow's first record */
     struct dp_first_packet first[DP_FIRST_PACKETS];
+    struct dp_detail detail;
 };
 
 /* --- configuration --- */
@@ -238,6 +276,12 @@ typedef void (*dp_log_fn)(void *ctx, const char *line);
 enum dp_key_view {
     DP_KEY_INNER, /* the innermost one that is whole; tunnel and its id belong to the key */
     DP_KEY_OUTER, /* the outermost one */
+};
+
+/** What is kept of a flow beyond its record's sums; one of them makes ≤ 448 bytes a flow. */
+enum dp_detail_part {
+    DP_DETAIL_FIRST = 1, /* dp_flow.first */
+    DP_DETAIL_SUMS = 2,  /* dp_flow.detail */
 };
 
 #define DP_WORKERS_MAX  64
@@ -272,9 +316,10 @@ struct dp_config {
     dp_log_fn log;
     void *log_ctx;
     uint32_t flows_max; /* flow table capacity over all workers, 1024 … 2^26; fixed memory */
-    /** Flows, over all workers, whose first packets are noted at the same time: 0 = off …
-     * flows_max. Flows beyond it have none. */
+    /** Flows, over all workers, of which more is kept at the same time: 0 = off … flows_max. Flows
+     * beyond it have none; dp_counters.detail_missed counts them. */
     uint32_t detail_flows;
+    unsigned detail_parts; /* of enum dp_detail_part, at least one when detail_flows is set */
     uint32_t ring_records; /* per worker, power of two, 256 … 2^24 */
     bool link;             /* keep a struct dp_link for each second; the caller must take them */
     /* Each 0.1 s … 1 day. */
@@ -330,6 +375,7 @@ struct dp_counters {
     uint64_t flows_by_end[DP_END_RESOURCES + 1];
     uint64_t ring_full_records; /* finished records lost because analysis was late */
     uint64_t flows_live;
+    uint64_t detail_missed; /* records without the detail asked for: all places were taken */
     uint64_t polls, polls_empty;
 };
 

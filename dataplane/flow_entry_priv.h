@@ -59,7 +59,7 @@ struct dp_entry {
     uint32_t tunnel_id;
     uint8_t proto;
     uint8_t tunnel;
-    uint8_t detail_count; /* packets noted in the detail pool */
+    uint8_t noted; /* first packets in the detail pool, or DP_NOT_NOTED */
     uint8_t qfi;
     uint64_t iat_sq_us2; /* both directions as one sequence */
     uint32_t iat_min_us, iat_max_us;
@@ -105,6 +105,13 @@ struct dp_cold {
 };
 
 static_assert(sizeof(struct dp_cold) == 52, "with an entry and its share of a bucket ≤ 256 bytes");
+
+/** 2^32 − 1 µs, where it ends, is 71 minutes; its square still fits in 64 bits. */
+static inline uint32_t dp_us(uint64_t ns)
+{
+    uint64_t us = ns / ATL_NS_PER_US;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
 
 /** Exact below 61,440 bytes, rounded down to a multiple of 256 above, at most 1,109,760. */
 static inline uint16_t dp_size_pack(uint32_t size)

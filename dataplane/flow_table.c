@@ -22,32 +22,14 @@ static uint32_t count_buckets(uint32_t capacity)
     return (capacity + BUCKET_LOAD - 1) / BUCKET_LOAD + 1;
 }
 
-uint64_t dp_table_bytes(uint32_t capacity, uint32_t details)
+uint64_t dp_table_bytes(uint32_t capacity, uint32_t details, unsigned parts)
 {
-    uint64_t bytes = (uint64_t)count_buckets(capacity) * sizeof(struct dp_bucket) +
-                     (uint64_t)capacity * (sizeof(struct dp_entry) + sizeof(struct dp_cold));
-    if (details != 0)
-        bytes += (uint64_t)details * (sizeof(struct dp_detail) + sizeof(uint32_t)) +
-                 (uint64_t)capacity * sizeof(uint32_t);
-    return bytes;
+    return (uint64_t)count_buckets(capacity) * sizeof(struct dp_bucket) +
+           (uint64_t)capacity * (sizeof(struct dp_entry) + sizeof(struct dp_cold)) +
+           dp_detail_bytes(capacity, details, parts);
 }
 
-static bool map_details(struct dp_table *t, uint32_t details)
-{
-    t->detail_max = details;
-    if (details == 0)
-        return true;
-    t->details = dp_memory_map(details * sizeof(*t->details));
-    t->detail_of = dp_memory_map(t->capacity * sizeof(*t->detail_of));
-    t->detail_free = dp_memory_map(details * sizeof(*t->detail_free));
-    if (t->details == NULL || t->detail_of == NULL || t->detail_free == NULL)
-        return false;
-    for (; t->detail_left < details; t->detail_left++)
-        t->detail_free[t->detail_left] = t->detail_left;
-    return true;
-}
-
-int dp_table_init(struct dp_table *t, uint32_t capacity, uint32_t details,
+int dp_table_init(struct dp_table *t, uint32_t capacity, uint32_t details, unsigned parts,
                   const struct atl_hash_key *key)
 {
     *t = (struct dp_table){
@@ -59,7 +41,8 @@ int dp_table_init(struct dp_table *t, uint32_t capacity, uint32_t details,
     t->buckets = dp_memory_map(t->bucket_count * sizeof(*t->buckets));
     t->entries = dp_memory_map(capacity * sizeof(*t->entries));
     t->cold = dp_memory_map(capacity * sizeof(*t->cold));
-    if (t->buckets == NULL || t->entries == NULL || t->cold == NULL || !map_details(t, details)) {
+    if (t->buckets == NULL || t->entries == NULL || t->cold == NULL ||
+        !dp_detail_init(&t->detail, capacity, details, parts)) {
         dp_table_finish(t);
         return -ENOMEM;
     }
@@ -73,9 +56,7 @@ void dp_table_finish(struct dp_table *t)
     dp_memory_unmap(t->buckets, t->bucket_count * sizeof(*t->buckets));
     dp_memory_unmap(t->entries, t->capacity * sizeof(*t->entries));
     dp_memory_unmap(t->cold, t->capacity * sizeof(*t->cold));
-    dp_memory_unmap(t->details, t->detail_max * sizeof(*t->details));
-    dp_memory_unmap(t->detail_of, t->capacity * sizeof(*t->detail_of));
-    dp_memory_unmap(t->detail_free, t->detail_max * sizeof(*t->detail_free));
+    dp_detail_finish(&t->detail);
     *t = (struct dp_table){0};
 }
 
@@ -309,7 +290,7 @@ void dp_table_remove(struct dp_table *t, struct dp_entry *e, uint64_t hash)
     struct dp_bucket *b = home(t, e, hash, &way);
     b->tag[__builtin_ctz(way)] = 0;
     b->probation &= ~way;
-    dp_table_detail_close(t, e);
+    dp_detail_close(&t->detail, dp_table_number(t, e), e);
     e->used = false;
     dp_table_cold(t, e)->next = t->free;
     t->free = dp_table_number(t, e);
@@ -450,24 +431,4 @@ struct dp_entry *dp_table_stage_find(const struct dp_table *t, const struct dp_p
             return e;
     }
     return find_other(t, p, b, ways, l->changes != t->changes);
-}
-
-/* --- details --- */
-
-void dp_table_detail_open(struct dp_table *t, struct dp_entry *e)
-{
-    if (t->detail_left == 0)
-        return;
-    t->detail_of[dp_table_number(t, e)] = t->detail_free[--t->detail_left];
-    e->detail = true;
-    e->detail_count = 0;
-}
-
-void dp_table_detail_close(struct dp_table *t, struct dp_entry *e)
-{
-    if (!e->detail)
-        return;
-    t->detail_free[t->detail_left++] = t->detail_of[dp_table_number(t, e)];
-    e->detail = false;
-    e->detail_count = 0;
 }

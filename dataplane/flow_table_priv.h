@@ -12,19 +12,13 @@
 #ifndef DP_FLOW_TABLE_PRIV_H
 #define DP_FLOW_TABLE_PRIV_H
 
+#include "dataplane/flow_detail_priv.h"
 #include "dataplane/flow_entry_priv.h"
 #include "dataplane/flow_hash_priv.h"
 #include "dataplane/flow_match_priv.h"
 
 #define DP_NO_ENTRY   UINT32_MAX
 #define DP_LOOKUP_MAX 64
-
-/** Filled up to its entry's detail_count; backward says: sent by endpoint 1. */
-struct dp_detail {
-    struct dp_first_packet first[DP_FIRST_PACKETS];
-};
-
-static_assert(sizeof(struct dp_detail) == 128, "≤ 448 bytes a flow with its first packets");
 
 /** What the table knows of a burst of packets between its stages. */
 struct dp_lookup {
@@ -38,10 +32,7 @@ struct dp_table {
     struct dp_bucket *buckets;
     struct dp_entry *entries;
     struct dp_cold *cold;
-    struct dp_detail *details; /* NULL: off */
-    uint32_t *detail_of;       /* slot of each entry whose bit detail is set */
-    uint32_t *detail_free;     /* stack of free slots */
-    uint32_t detail_left, detail_max;
+    struct dp_detail_pool detail;
     uint32_t bucket_count;
     uint32_t capacity;
     uint32_t free; /* first free entry or DP_NO_ENTRY */
@@ -53,13 +44,14 @@ struct dp_table {
 
 /**
  * @param capacity  flows, 1 … 2^26
- * @param details   flows of which the first packets are noted at the same time, 0 … capacity
+ * @param details   flows of which more is kept at the same time, 0 … capacity
+ * @param parts     what: of enum dp_detail_part
  * @return 0, -ENOMEM
  */
-int dp_table_init(struct dp_table *t, uint32_t capacity, uint32_t details,
+int dp_table_init(struct dp_table *t, uint32_t capacity, uint32_t details, unsigned parts,
                   const struct atl_hash_key *key);
 void dp_table_finish(struct dp_table *t); /* zeroed is fine */
-uint64_t dp_table_bytes(uint32_t capacity, uint32_t details);
+uint64_t dp_table_bytes(uint32_t capacity, uint32_t details, unsigned parts);
 
 static inline uint64_t dp_table_hash(const struct dp_table *t, const struct dp_key *key)
 {
@@ -107,16 +99,5 @@ ATL_HOT void dp_table_stage_match(const struct dp_table *t, const struct dp_pack
 /** dp_table_find for packet i of the burst; the table may have changed since it was staged. */
 ATL_HOT struct dp_entry *dp_table_stage_find(const struct dp_table *t, const struct dp_packet *p,
                                              const struct dp_lookup *l, uint32_t i);
-
-/* --- the first packets of a flow, if wanted --- */
-
-/** Give the entry a slot if one is free. */
-void dp_table_detail_open(struct dp_table *t, struct dp_entry *e);
-void dp_table_detail_close(struct dp_table *t, struct dp_entry *e);
-
-static inline struct dp_detail *dp_table_detail(const struct dp_table *t, const struct dp_entry *e)
-{
-    return &t->details[t->detail_of[dp_table_number(t, e)]];
-}
 
 #endif

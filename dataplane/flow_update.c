@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/flow_update_priv.h"
 
+#include <stddef.h>
+
 #include "dataplane/dns_digest_priv.h"
 
 #define FLAG(bit) (1U << (bit))
@@ -52,7 +54,7 @@ void dp_flow_begin(struct dp_table *t, struct dp_entry *e, const struct dp_packe
         cold->icmp.type = p->icmp_type;
         cold->icmp.code = p->icmp_code;
     }
-    dp_table_detail_open(t, e);
+    dp_detail_open(&t->detail, dp_table_number(t, e), e);
 }
 
 void dp_flow_restart(struct dp_table *t, struct dp_entry *e)
@@ -69,20 +71,13 @@ void dp_flow_restart(struct dp_table *t, struct dp_entry *e)
         memset(&cold->tcp, 0, sizeof(cold->tcp));
     else if (e->proto == DP_PROTO_UDP)
         memset(&cold->dns, 0, sizeof(cold->dns));
-    dp_table_detail_close(t, e);
+    dp_detail_restart(&t->detail, dp_table_number(t, e), e);
 }
 
 static inline void add_saturating_u64(uint64_t *sum, uint64_t n)
 {
     if (__builtin_add_overflow(*sum, n, sum))
         *sum = UINT64_MAX;
-}
-
-/* UINT32_MAX µs is 71 minutes; its square still fits in 64 bits. */
-static inline uint32_t to_us(uint64_t ns)
-{
-    uint64_t us = ns / ATL_NS_PER_US;
-    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
 static inline void add_gap(uint32_t us, bool only, uint32_t *min, uint32_t *max, uint64_t *sq)
@@ -142,7 +137,7 @@ static inline void update_dir(struct dp_table *t, struct dp_entry *e, const stru
     if (packets == 0)
         begin_dir(t, e, p, at);
     else
-        add_gap(to_us((at - dp_moment_ns(&d->last)) & DP_MOMENT_MASK), packets == 1, &d->iat_min_us,
+        add_gap(dp_us((at - dp_moment_ns(&d->last)) & DP_MOMENT_MASK), packets == 1, &d->iat_min_us,
                 &d->iat_max_us, &d->iat_sq_us2);
     d->last = dp_moment_of(at);
     d->volume += dp_volume_of(1, p->bytes);
@@ -184,22 +179,10 @@ static void update_tcp(struct dp_table *t, struct dp_entry *e, const struct dp_p
         e->timer = DP_TIMER_CLOSED;
 }
 
-static void note(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p, uint32_t gap_us)
-{
-    if (e->detail_count == DP_FIRST_PACKETS)
-        return;
-    dp_table_detail(t, e)->first[e->detail_count++] = (struct dp_first_packet){
-        .gap_us = gap_us,
-        .size = p->bytes < UINT16_MAX ? (uint16_t)p->bytes : UINT16_MAX,
-        .flags = p->tcp_flags,
-        .backward = p->from,
-    };
-}
-
 void dp_flow_update(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p)
 {
     atl_ns at = p->ts_ns;
-    uint32_t us = 0;
+    uint64_t gap_ns = 0;
     if (e->seen == 0) {
         e->born_ns = p->clock_ns;
         e->seen = 1;
@@ -209,8 +192,8 @@ void dp_flow_update(struct dp_table *t, struct dp_entry *e, const struct dp_pack
             at = e->last_ns;
             e->reordered = true;
         }
-        us = to_us(at - e->last_ns);
-        add_gap(us, e->seen == 1, &e->iat_min_us, &e->iat_max_us, &e->iat_sq_us2);
+        gap_ns = at - e->last_ns;
+        add_gap(dp_us(gap_ns), e->seen == 1, &e->iat_min_us, &e->iat_max_us, &e->iat_sq_us2);
         if (e->seen == 1)
             e->seen = 2;
     }
@@ -223,7 +206,7 @@ void dp_flow_update(struct dp_table *t, struct dp_entry *e, const struct dp_pack
     if (ATL_UNLIKELY(p->dns.what != 0))
         dp_dns_update(&dp_table_cold(t, e)->dns, &p->dns);
     if (ATL_UNLIKELY(e->detail))
-        note(t, e, p, us);
+        dp_detail_note(&t->detail, dp_table_number(t, e), e, p, gap_ns);
 }
 
 /* --- the record --- */
@@ -281,15 +264,6 @@ static atl_ns first_seen(const struct dp_flow *f)
     return a->first_ns;
 }
 
-static void record_details(const struct dp_table *t, const struct dp_entry *e, struct dp_flow *flow)
-{
-    const struct dp_detail *detail = dp_table_detail(t, e);
-    flow->first_count = e->detail_count;
-    memcpy(flow->first, detail->first, e->detail_count * sizeof(flow->first[0]));
-    for (uint32_t i = 0; i < flow->first_count; i++)
-        flow->first[i].backward = flow->first[i].backward != e->initiator;
-}
-
 void dp_flow_record(const struct dp_table *t, const struct dp_entry *e, enum dp_end_reason reason,
                     struct dp_flow *ret_flow)
 {
@@ -298,31 +272,31 @@ void dp_flow_record(const struct dp_table *t, const struct dp_entry *e, enum dp_
     const struct dp_cold *cold = dp_table_cold(t, e);
     struct dp_key key;
     dp_table_key(t, e, &key);
-    *ret_flow = (struct dp_flow){
-        .src = key.addr[src],
-        .dst = key.addr[dst],
-        .src_port = key.port[src],
-        .dst_port = key.port[dst],
-        .proto = key.proto,
-        .end_reason = (uint8_t)reason,
-        .tunnel = key.tunnel,
-        .icmp_type = icmp ? cold->icmp.type : 0,
-        .icmp_code = icmp ? cold->icmp.code : 0,
-        .mid_stream = e->mid_stream,
-        .reordered = e->reordered,
-        .vlan = {key.vlan[0], key.vlan[1]},
-        .tunnel_id = key.tunnel_id,
-        .qfi = e->qfi,
-        .dns = e->proto == DP_PROTO_UDP ? cold->dns : (struct dp_dns){0},
-        .last_ns = e->last_ns,
-        .iat_sq_us2 = e->iat_sq_us2,
-        .iat_min_us = e->iat_min_us,
-        .iat_max_us = e->iat_max_us,
-        .hash = (uint32_t)dp_table_hash(t, &key),
-        .fwd = record_dir(t, e, src),
-        .bwd = record_dir(t, e, dst),
-    };
+    /* Neither first packets nor details: they are large, and few records have them. */
+    memset(ret_flow, 0, offsetof(struct dp_flow, first_count));
+    ret_flow->src = key.addr[src];
+    ret_flow->dst = key.addr[dst];
+    ret_flow->src_port = key.port[src];
+    ret_flow->dst_port = key.port[dst];
+    ret_flow->proto = key.proto;
+    ret_flow->end_reason = (uint8_t)reason;
+    ret_flow->tunnel = key.tunnel;
+    ret_flow->icmp_type = icmp ? cold->icmp.type : 0;
+    ret_flow->icmp_code = icmp ? cold->icmp.code : 0;
+    ret_flow->mid_stream = e->mid_stream;
+    ret_flow->reordered = e->reordered;
+    ret_flow->vlan[0] = key.vlan[0];
+    ret_flow->vlan[1] = key.vlan[1];
+    ret_flow->tunnel_id = key.tunnel_id;
+    ret_flow->qfi = e->qfi;
+    ret_flow->dns = e->proto == DP_PROTO_UDP ? cold->dns : (struct dp_dns){0};
+    ret_flow->last_ns = e->last_ns;
+    ret_flow->iat_sq_us2 = e->iat_sq_us2;
+    ret_flow->iat_min_us = e->iat_min_us;
+    ret_flow->iat_max_us = e->iat_max_us;
+    ret_flow->hash = (uint32_t)dp_table_hash(t, &key);
+    ret_flow->fwd = record_dir(t, e, src);
+    ret_flow->bwd = record_dir(t, e, dst);
     ret_flow->first_ns = first_seen(ret_flow);
-    if (e->detail)
-        record_details(t, e, ret_flow);
+    dp_detail_record(&t->detail, dp_table_number(t, e), e, ret_flow);
 }

@@ -38,7 +38,7 @@ int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct d
     int r = atl_ring_create(&w->ring, cfg->ring_records, sizeof(struct dp_flow));
     if (r == 0)
         r = dp_table_init(&w->table, cfg->flows_max / cfg->workers,
-                          cfg->detail_flows / cfg->workers, key);
+                          cfg->detail_flows / cfg->workers, cfg->detail_parts, key);
     w->decoder = calloc(1, sizeof(*w->decoder));
     if (r < 0 || w->decoder == NULL) {
         dp_worker_finish(w);

@@ -104,11 +104,18 @@ static void put_jsonl(struct feat_text *t, const struct words *w, const struct f
     feat_text_put(t, ",\"Label\":\"" LABEL "\"}\n");
 }
 
+static bool first_is_backward(const struct dp_flow *f)
+{
+    if (f->detail.known)
+        return f->detail.first_backward;
+    return f->bwd.packets != 0 && (f->fwd.packets == 0 || f->fwd.first_ns > f->bwd.first_ns);
+}
+
 /* To the original the first packet's sender is always forward. */
 static struct dp_flow as_first_seen(const struct dp_flow *f)
 {
     struct dp_flow turned = *f;
-    if (f->bwd.packets == 0 || (f->fwd.packets > 0 && f->fwd.first_ns <= f->bwd.first_ns))
+    if (!first_is_backward(f))
         return turned;
     turned.src = f->dst;
     turned.dst = f->src;
@@ -116,6 +123,9 @@ static struct dp_flow as_first_seen(const struct dp_flow *f)
     turned.dst_port = f->src_port;
     turned.fwd = f->bwd;
     turned.bwd = f->fwd;
+    turned.detail.fwd = f->detail.bwd;
+    turned.detail.bwd = f->detail.fwd;
+    turned.detail.first_backward = false;
     return turned;
 }
 

@@ -89,7 +89,7 @@ enum cic_column { CIC_COLUMNS(CIC_ENUM) CIC_COLUMN_COUNT };
 
 struct feat_cic_cells {
     double value[CIC_COLUMN_COUNT]; /* µs, bytes, counts; NaN and infinity only with compat */
-    bool known[CIC_COLUMN_COUNT];   /* false: a flow record cannot tell, the cell stays empty */
+    bool known[CIC_COLUMN_COUNT];   /* false: the record cannot tell, the cell stays empty */
 };
 
 /** @param compat  what CICFlowMeter would have written, defects included */

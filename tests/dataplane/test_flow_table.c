@@ -14,7 +14,7 @@ static struct dp_table make_table(uint32_t capacity, uint32_t details)
     struct dp_table t;
     struct atl_hash_key key;
     atl_hash_key_init(&key);
-    assert_int_equal(dp_table_init(&t, capacity, details, &key), 0);
+    assert_int_equal(dp_table_init(&t, capacity, details, DP_DETAIL_FIRST, &key), 0);
     return t;
 }
 
@@ -39,8 +39,10 @@ static void a_flow_fits_in_256_bytes(void **state)
     (void)state;
     const uint32_t sizes[] = {1024, 65536, 1000000, 1 << 26};
     for (size_t i = 0; i < ATL_ARRAY_LEN(sizes); i++) {
-        assert_true(dp_table_bytes(sizes[i], 0) <= UINT64_C(256) * sizes[i]);
-        assert_true(dp_table_bytes(sizes[i], sizes[i]) <= UINT64_C(448) * sizes[i]);
+        uint64_t flows = sizes[i];
+        assert_true(dp_table_bytes(sizes[i], 0, 0) <= 256 * flows);
+        assert_true(dp_table_bytes(sizes[i], sizes[i], DP_DETAIL_FIRST) <= 448 * flows);
+        assert_true(dp_table_bytes(sizes[i], sizes[i], DP_DETAIL_SUMS) <= 448 * flows);
     }
 }
 

@@ -12,6 +12,8 @@ import math
 import statistics
 import subprocess
 
+import oracle_cic
+
 S = 10**9  # ns
 IDLE, ACTIVE, UDP, HALF_OPEN, CLOSED, FRAGMENT = 60 * S, 120 * S, 30 * S, 5 * S, 2 * S, 30 * S
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -355,6 +357,7 @@ def columns(flow, reason):
     row["community_id"] = community_id(row, flow)
     row["whole_us"] = all(t % 1000 == 0 for t in times)
     row["longest_gap"] = max(waits, default=0)
+    row["cic"] = oracle_cic.columns(packets, src)
     return row
 
 

@@ -77,7 +77,9 @@ def check(row, **expected):
 def the_first_packet_counts_once():
     packets = [(0, udp(A, 5000, B, 6000, b"x" * 100)), (1, udp(A, 5000, B, 6000, b"x" * 50))]
     check(one(packets), Packet_Length_Mean=75, Average_Packet_Size=75, Fwd_Segment_Size_Avg=75)
-    assert one(packets, "--cic-compat")["Packet Length Mean"] == ""
+    check(one(packets), Packet_Length_Variance=1250, Packet_Length_Min=50, Packet_Length_Max=100)
+    check(one(packets, "--cic-compat"), Packet_Length_Mean=83.3333333333, Average_Packet_Size=125,
+          Packet_Length_Variance=833.333333333, Fwd_Segment_Size_Avg=75, Fwd_Act_Data_Pkts=1)
 
 
 def psh_and_urg_count_in_every_packet():
@@ -85,14 +87,62 @@ def psh_and_urg_count_in_every_packet():
                        (0.3, "AB", PSH | URG | ACK, 10)]
     check(one(talk(steps)), Fwd_PSH_Flags=2, Bwd_PSH_Flags=1, Fwd_URG_Flags=1, Bwd_URG_Flags=1,
           PSH_Flag_Count=3)
-    check(one(talk(steps), "--cic-compat"), Bwd_PSH_Flags=0)
+    check(one(talk(steps), "--cic-compat"), Fwd_PSH_Flags=0, Bwd_PSH_Flags=0, PSH_Flag_Count=3)
+    first = [(0.0, "AB", PSH | URG | ACK, 1), (0.1, "AB", PSH | ACK, 1)]
+    check(one(talk(first), "--cic-compat"), Fwd_PSH_Flags=1, Fwd_URG_Flags=1)
 
 
 def bulks_are_not_made_up():
     steps = CONNECT + [(0.1 + i / 100, "AB", ACK, 1000) for i in range(6)]
+    check(one(talk(steps)), Fwd_Bytes__Bulk_Avg=6000, Fwd_Packet__Bulk_Avg=6,
+          Fwd_Bulk_Rate_Avg=120000, Bwd_Bytes__Bulk_Avg=0, Bwd_Packet__Bulk_Avg=0)
+    check(one(talk(steps), "--cic-compat"), Fwd_Bytes__Bulk_Avg=0, Bwd_Bytes__Bulk_Avg=6000,
+          Bwd_Packet__Bulk_Avg=6, Bwd_Bulk_Rate_Avg=120000)
+
+
+def a_bulk_is_of_one_side_without_a_pause():
+    data = [(0.1, "AB"), (0.2, "AB"), (0.3, "AB"), (0.4, "BA"), (0.5, "AB"), (0.6, "BA")]
+    steps = CONNECT + [(at, way, ACK, 100) for at, way in data]
+    check(one(talk(steps)), Fwd_Packet__Bulk_Avg=0, Bwd_Packet__Bulk_Avg=0)
+    check(one(talk(steps), "--cic-compat"), Bwd_Packet__Bulk_Avg=6)
+    paused = CONNECT + [(at, "BA", ACK, 101) for at in (1, 1.5, 2, 2.5, 4, 5, 6, 7, 8)]
+    row = one(talk(paused))  # four packets, and five: a gap of one second is none of over one
+    check(row, Bwd_Packet__Bulk_Avg=4.5, Bwd_Bytes__Bulk_Avg=454.5)
+    check(row, Bwd_Bulk_Rate_Avg=float(f"{909 / 5.5:.12g}"))
+    check(one(talk(paused), "--cic-compat"), Bwd_Packet__Bulk_Avg=4, Bwd_Bytes__Bulk_Avg=454,
+          Bwd_Bulk_Rate_Avg=165)
+
+
+def a_subflow_is_no_packet():
+    steps = CONNECT + [(0.1, "AB", ACK, 90), (2.0, "BA", ACK, 30), (2.5, "AB", ACK, 0)]
+    check(one(talk(steps)), Subflow_Fwd_Packets=2, Subflow_Fwd_Bytes=45, Subflow_Bwd_Packets=1,
+          Subflow_Bwd_Bytes=15)
+    check(one(talk(steps), "--cic-compat"), Subflow_Fwd_Packets=0, Subflow_Fwd_Bytes=15,
+          Subflow_Bwd_Packets=0, Subflow_Bwd_Bytes=5)
+
+
+def idle_times_are_no_dates():
+    steps = CONNECT + [(10.0, "AB", ACK, 1), (11.5, "BA", ACK, 1), (20.0, "AB", ACK, 1),
+                       (27.0, "AB", ACK, 1)]
     row = one(talk(steps))
-    assert row["Fwd Bytes/Bulk Avg"] == row["Bwd Bytes/Bulk Avg"] == ""
-    check(one(talk(steps), "--cic-compat"), Fwd_Bytes__Bulk_Avg=0)
+    check(row, Idle_Max=9980000, Idle_Min=7000000, Idle_Mean=float(f"{25480000 / 3:.12g}"))
+    check(row, Active_Max=1500000, Active_Min=20000, Active_Mean=760000)  # one packet is no time
+    check(one(talk(CONNECT)), Idle_Mean=0, Idle_Std=0, Active_Max=0)
+    spoilt = one(talk(steps), "--cic-compat")
+    check(spoilt, Idle_Max=1.7e15, Idle_Min=7000000, Active_Max=1500000)
+    assert float(spoilt["Idle Mean"]) > 4e14 and float(spoilt["Idle Std"]) > 8e14, spoilt
+    check(one(talk(CONNECT), "--cic-compat"), Idle_Mean=1.7e15, Idle_Std=0)
+
+
+def where_detail_runs_out_cells_are_empty():
+    packets = [(i / 1000, udp(A, 5000 + i % 3, B, 6000, b"x" * 7)) for i in range(30)]
+    found = rows(packets, "--detail", "1")
+    assert [r["Packet Length Max"] for r in found].count("7") == 1, found
+    for row in found:
+        empty = {n for n, v in row.items() if v == ""}
+        assert len(empty) == (29 if row["Packet Length Max"] == "" else 0), empty
+    off = rows(packets, "--detail", "0", "--cic-compat")
+    assert all(r["Idle Mean"] == "" and r["Subflow Fwd Packets"] != "" for r in off), off
 
 
 def a_half_closed_flow_goes_on():
@@ -131,7 +181,7 @@ def the_window_is_that_of_the_first_packet():
     steps = [(0.0, "AB", SYN, 0, 111), (0.1, "BA", SYN | ACK, 0, 222), (0.2, "AB", ACK, 0, 333),
              (0.3, "BA", ACK, 50, 444)]
     check(one(talk(steps)), FWD_Init_Win_Bytes=111, Bwd_Init_Win_Bytes=222)
-    assert one(talk(steps), "--cic-compat")["Bwd Init Win Bytes"] == ""
+    check(one(talk(steps), "--cic-compat"), FWD_Init_Win_Bytes=111, Bwd_Init_Win_Bytes=444)
 
 
 def ipv6_is_read_like_ipv4():
@@ -140,7 +190,8 @@ def ipv6_is_read_like_ipv4():
           Flow_Duration=100001)
     check(one(talk(steps, A6, B6), "--cic-compat"), SYN_Flag_Count=0, FWD_Init_Win_Bytes=0)
     packets = [(0, udp(A6, 5000, B6, 6000, b"x")), (1, udp(A6, 5000, B6, 6000, b"x"))]
-    check(one(packets), Fwd_Header_Length=16)
+    check(one(packets), Fwd_Header_Length=16, Fwd_Seg_Size_Min=8)
+    assert one(packets, "--cic-compat")["Fwd Seg Size Min"] == ""
     assert one(packets, "--cic-compat")["Fwd Header Length"] == ""
 
 
@@ -178,12 +229,13 @@ def a_flow_of_no_duration_has_finite_rates():
 
 def padding_is_no_payload():
     check(one(talk(CONNECT, options=b"\1" * 12)), Total_Length_of_Fwd_Packet=0,
-          Fwd_Header_Length=64, Fwd_Act_Data_Pkts=0)
+          Fwd_Header_Length=64, Fwd_Act_Data_Pkts=0, Fwd_Seg_Size_Min=32)
 
 
 if __name__ == "__main__":
     run_cases([the_first_packet_counts_once, psh_and_urg_count_in_every_packet,
-               bulks_are_not_made_up, a_half_closed_flow_goes_on, a_reset_ends_a_flow,
+               bulks_are_not_made_up, a_bulk_is_of_one_side_without_a_pause, a_subflow_is_no_packet,
+               idle_times_are_no_dates, where_detail_runs_out_cells_are_empty, a_half_closed_flow_goes_on, a_reset_ends_a_flow,
                stragglers_after_the_close_are_no_flow_of_their_own,
                an_idle_flow_ends_without_another_packet, one_packet_is_a_flow,
                the_window_is_that_of_the_first_packet, ipv6_is_read_like_ipv4,

@@ -143,6 +143,56 @@ static void what_a_record_cannot_tell_is_empty(void **state)
     assert_non_null(strstr(line, "\"Down/Up Ratio\":0.6666"));
 }
 
+/* Figures from Python's statistics module over 0, 10, 20 forward and 0, 960 backward. */
+static void detail_fills_every_cell(void **state)
+{
+    (void)state;
+    struct dp_flow f = sample();
+    f.detail = (struct dp_detail){
+        .known = true,
+        .first_payload = 0,
+        .pauses = 1,
+        .fwd = {.payload_sq = 500, .payload_max = 20, .header_min = 20},
+        .bwd = {.payload_sq = 921600, .payload_max = 960, .window_last = 7},
+        .idle = {.us = 12000000,
+                 .sq_us2 = 74000000000000,
+                 .min_us = 5500000,
+                 .max_us = 6500000,
+                 .n = 2},
+    };
+    f.detail.bwd.bulks = (struct dp_bulks){.bytes = 900, .ns = 400000000, .n = 2, .packets = 9};
+    write_row(&f, false);
+    assert_null(strstr(line, ",,"));
+    static const struct {
+        const char *name;
+        double value;
+    } rows[] = {
+        {"Fwd Packet Length Std", 10},
+        {"Bwd Packet Length Std", 678.82250993},
+        {"Packet Length Std", 426.05164006},
+        {"Packet Length Variance", 181520},
+        {"Packet Length Max", 960},
+        {"Subflow Fwd Packets", 1.5},
+        {"Subflow Bwd Bytes", 480},
+        {"Bwd Bytes/Bulk Avg", 450},
+        {"Bwd Packet/Bulk Avg", 4.5},
+        {"Bwd Bulk Rate Avg", 2250},
+        {"Fwd Seg Size Min", 20},
+        {"Idle Mean", 6000000},
+        {"Idle Std", 1414213.56237},
+        {"Active Mean", 0},
+    };
+    for (size_t i = 0; i < ATL_ARRAY_LEN(rows); i++) {
+        double found = value(rows[i].name);
+        if (found < rows[i].value - 1e-5 || found > rows[i].value + 1e-5)
+            fail_msg("%s is %.12g", rows[i].name, found);
+    }
+    write_row(&f, true);
+    assert_null(strstr(line, ",,"));
+    assert_string_equal(cell("Bwd Init Win Bytes"), "7");
+    assert_string_equal(cell("Packet Length Mean"), "165"); /* 990 over six */
+}
+
 static void defects_on_request(void **state)
 {
     (void)state;
@@ -225,6 +275,7 @@ int main(void)
         cmocka_unit_test(columns_are_those_of_the_original),
         cmocka_unit_test(corrected_values),
         cmocka_unit_test(what_a_record_cannot_tell_is_empty),
+        cmocka_unit_test(detail_fills_every_cell),
         cmocka_unit_test(defects_on_request),
         cmocka_unit_test(zero_durations),
         cmocka_unit_test(flows_the_original_does_not_know),

@@ -189,7 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     *s = (struct state){.now_ns = 1000 * ATL_NS_PER_S};
     dp_wheel_init(&s->wheel);
     pass(s);
-    if (dp_table_init(&s->table, CAPACITY, 0, &secret) == 0) {
+    if (dp_table_init(&s->table, CAPACITY, 0, 0, &secret) == 0) {
         for (size_t at = 0; at + 3 <= bytes; at += 3) {
             step(s, data + at);
             if (at % 48 == 0)
