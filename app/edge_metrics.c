@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/edge_priv.h"
+#include "app/telecom_json_priv.h"
 
 #define INT(x) ((json_int_t)(x))
 
@@ -81,9 +82,13 @@ static json_t *document(struct edge *e, const struct dp_counters *c)
                             "rates", rates, "detector", detector_json(e), "federation",
                             federation_json(e), "busy", busy_json(e));
     json_object_set_new(doc, "flows",
-                        json_pack("{s:I, s:I, s:I, s:I}", "live", INT(c->flows_live), "created",
-                                  INT(c->flows_created), "exported", INT(c->flows_exported), "lost",
-                                  INT(c->ring_full_records)));
+                        json_pack("{s:I, s:I, s:I, s:I, s:I}", "live", INT(c->flows_live),
+                                  "created", INT(c->flows_created), "exported",
+                                  INT(c->flows_exported), "lost", INT(c->ring_full_records),
+                                  "without_detail", INT(c->detail_missed)));
+    json_object_set_new(doc, "encapsulations", encapsulations_json(c));
+    json_object_set_new(doc, "fallbacks", fallbacks_json(c));
+    json_object_set_new(doc, "telecom", telecom_totals_json(e->engine));
     json_object_set_new(doc, "alerts",
                         json_pack("{s:I, s:I}", "open", INT(atomic_load(&e->alerts_open)),
                                   "suppressed", INT(atomic_load(&e->alerts_suppressed))));

@@ -4,6 +4,7 @@
 #include "app/options_priv.h"
 #include "app/replay_priv.h"
 #include "app/schema_print_priv.h"
+#include "app/telecom_json_priv.h"
 #include "app/view_writer_priv.h"
 
 #include <ctype.h>
@@ -114,71 +115,14 @@ static void add_counters(struct dp_counters *sum, const struct dp_counters *c)
         sum->reasons[i] += c->reasons[i];
 }
 
-/* The object of a row's peer, at the end of the list: rows of a peer follow each other. */
-static json_t *peer_of(json_t *peers, const struct dp_telecom_row *row)
-{
-    char text[DP_ADDR_TEXT_BYTES];
-    dp_addr_format(&row->peer, text);
-    json_t *last = json_array_get(peers, json_array_size(peers) - 1);
-    if (last != NULL && strcmp(json_string_value(json_object_get(last, "peer")), text) == 0)
-        return last;
-    json_array_append_new(peers, json_pack("{s:s, s:I}", "peer", text, "errors", (json_int_t)0));
-    return json_array_get(peers, json_array_size(peers) - 1);
-}
-
-static json_t *object_of(json_t *parent, const char *name)
-{
-    if (json_object_get(parent, name) == NULL)
-        json_object_set_new(parent, name, json_object());
-    return json_object_get(parent, name);
-}
-
-static void add_row(json_t *peers, const struct dp_telecom_row *row)
-{
-    json_t *peer = peer_of(peers, row);
-    char code[16];
-    if (row->other) {
-        json_object_set_new(peer, "other", json_integer((json_int_t)row->count));
-        return;
-    }
-    snprintf(code, sizeof(code), "%" PRIu32, row->code);
-    json_t *protocol = object_of(peer, dp_telecom_name((enum dp_telecom_protocol)row->protocol));
-    json_object_set_new(object_of(protocol, row->cause ? "causes" : "messages"), code,
-                        json_integer((json_int_t)row->count));
-    if (row->error) {
-        json_int_t errors = json_integer_value(json_object_get(peer, "errors"));
-        json_object_set_new(peer, "errors", json_integer(errors + (json_int_t)row->count));
-    }
-}
-
-/* Who says what in the control plane: [{peer, errors, gtpv2c: {messages: {"32": 1}, causes}}] */
 static void read_telecom(void *ctx, const struct dp_engine *engine)
 {
     struct flows *f = ctx;
-    uint32_t n = dp_engine_telecom(engine, NULL, 0);
-    struct dp_telecom_row *rows = calloc(n > 0 ? n : 1, sizeof(*rows));
-    f->telecom = json_array();
-    if (rows == NULL)
-        return;
-    dp_engine_telecom(engine, rows, n);
-    for (uint32_t i = 0; i < n; i++)
-        add_row(f->telecom, &rows[i]);
-    free(rows);
-}
-
-static void set_if_seen(json_t *object, const char *name, uint64_t count)
-{
-    if (count > 0)
-        json_object_set_new(object, name, json_integer((json_int_t)count));
+    f->telecom = telecom_peers_json(engine);
 }
 
 static json_t *summary_json(const char *path, const struct dp_counters *c, json_t *telecom)
 {
-    json_t *encaps = json_object(), *fallbacks = json_object();
-    for (int i = 0; i < DP_ENCAP_COUNT; i++)
-        set_if_seen(encaps, dp_encap_name((enum dp_encap)i), c->encaps[i]);
-    for (int i = 0; i < DP_REASON_COUNT; i++)
-        set_if_seen(fallbacks, dp_reason_name((enum dp_reason)i), c->fallbacks[i]);
     json_t *reasons = json_object(), *ends = json_object();
     for (int i = 0; i < DP_REASON_COUNT; i++)
         json_object_set_new(reasons, dp_reason_name((enum dp_reason)i),
@@ -186,13 +130,13 @@ static json_t *summary_json(const char *path, const struct dp_counters *c, json_
     for (int i = DP_END_IDLE; i <= DP_END_RESOURCES; i++)
         json_object_set_new(ends, dp_end_reason_name((enum dp_end_reason)i),
                             json_integer((json_int_t)c->flows_by_end[i]));
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o*}", "file", path,
-                     "packets", (json_int_t)c->received_packets, "bytes",
-                     (json_int_t)c->received_bytes, "processed", (json_int_t)c->processed_packets,
-                     "flows", (json_int_t)c->flows_exported, "difference",
-                     (json_int_t)dp_counters_difference(c), "detail_missed",
-                     (json_int_t)c->detail_missed, "dropped", reasons, "flows_by_end", ends,
-                     "encapsulations", encaps, "fallbacks", fallbacks, "telecom", telecom);
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o*}", "file", path, "packets",
+        (json_int_t)c->received_packets, "bytes", (json_int_t)c->received_bytes, "processed",
+        (json_int_t)c->processed_packets, "flows", (json_int_t)c->flows_exported, "difference",
+        (json_int_t)dp_counters_difference(c), "detail_missed", (json_int_t)c->detail_missed,
+        "dropped", reasons, "flows_by_end", ends, "encapsulations", encapsulations_json(c),
+        "fallbacks", fallbacks_json(c), "telecom", telecom);
 }
 
 static int read_files(struct flows *f, char **paths, int n, json_t *files, struct atl_error *err)

@@ -3,6 +3,7 @@
 #include "app/config_priv.h"
 #include "app/control_socket_priv.h"
 #include "app/options_priv.h"
+#include "app/stats_print_priv.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -31,7 +32,8 @@ static const char stats_help[] =
     "name, or on its way between workers: the difference is 0. Losses are packets that never came\n"
     "to us. Cycles a packet are measured on one burst of 1024 for each stage; busy is the share "
     "of\n"
-    "time in which a worker found work.\n\n"
+    "time in which a worker found work. Below stand the headers that were opened and, where\n"
+    "telecom control plane passes, who says what in it.\n\n"
     "  -c, --config FILE  its configuration: says where its socket is\n"
     "  -s, --socket PATH  or the socket itself, <state_dir>/control.sock\n"
     "  -w, --watch        one line a second until interrupted\n"
@@ -172,6 +174,10 @@ static void print_stats(const json_t *doc)
                number(w, "cycles_per_packet.rx"), number(w, "cycles_per_packet.decode"),
                number(w, "cycles_per_packet.table"), number(w, "cycles_per_packet.expiry"));
     printf("(the last four in cycles a packet)\n");
+    if (number(doc, "flows.without_detail") > 0)
+        printf("\n%.0f records without detail: flows.detail flows had it at that time\n",
+               number(doc, "flows.without_detail"));
+    stats_print_headers(doc);
 }
 
 static void print_reload(const json_t *doc)

@@ -360,7 +360,7 @@ static void add_worker(struct dp_counters *sum, const struct dp_worker *w)
     sum->flows_live += live_flows(&c);
     sum->flows_exported += atl_counter_get(&c.flows_exported);
     sum->ring_full_records += atl_counter_get(&c.ring_full_records);
-    sum->detail_missed += atl_counter_get(&w->table.detail.missed);
+    sum->detail_missed += atl_counter_get(&c.detail_missed);
     sum->polls += atl_counter_get(&c.polls);
     sum->polls_empty += atl_counter_get(&c.polls_empty);
     if (w->source->ops->losses != NULL)

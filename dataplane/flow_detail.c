@@ -71,12 +71,8 @@ static struct dp_sums *sums(const struct dp_detail_pool *pool, uint32_t number)
 
 void dp_detail_open(struct dp_detail_pool *pool, uint32_t number, struct dp_entry *e)
 {
-    if (pool->max == 0)
+    if (pool->left == 0)
         return;
-    if (pool->left == 0) {
-        atl_counter_add(&pool->missed, 1);
-        return;
-    }
     pool->of[number] = pool->free[--pool->left];
     memset(slot(pool, number), 0, slot_bytes(pool->parts));
     e->detail = true;
@@ -233,7 +229,7 @@ static void note_sums(struct dp_sums *s, const struct dp_entry *e, const struct 
     } else {
         add_gap(s, at, gap_ns);
     }
-    add_payload(s, p, e->dirs[p->from].packets == 1);
+    add_payload(s, p, dp_dir_packets(&e->dirs[p->from]) == 1);
     s->bulks[p->from].window_last = p->window;
     if (p->payload_bytes != 0) {
         add_run(s, &s->runs[0], p->from, p, at);

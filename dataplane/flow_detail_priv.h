@@ -62,7 +62,6 @@ struct dp_detail_pool {
     uint32_t left, max;
     uint32_t capacity; /* entries */
     unsigned parts;
-    atl_counter missed; /* records that found no slot */
 };
 
 /** @param slots  0: no pool.  @return false: no memory; dp_detail_finish is still due */
@@ -83,6 +82,12 @@ void dp_detail_restart(struct dp_detail_pool *pool, uint32_t number, struct dp_e
  */
 void dp_detail_note(const struct dp_detail_pool *pool, uint32_t number, struct dp_entry *e,
                     const struct dp_packet *p, uint64_t gap_ns);
+/** True when the entry's record should have had a slot and there was none left. */
+static inline bool dp_detail_is_missing(const struct dp_detail_pool *pool, const struct dp_entry *e)
+{
+    bool wanted = (pool->parts & DP_DETAIL_SUMS) != 0 || e->noted != DP_NOT_NOTED;
+    return pool->max != 0 && !e->detail && wanted;
+}
 /** Fill first_count, first and detail of a record, also where there is nothing to fill in. */
 void dp_detail_record(const struct dp_detail_pool *pool, uint32_t number, const struct dp_entry *e,
                       struct dp_flow *flow);

@@ -129,6 +129,8 @@ static void export_flow(struct dp_worker *w, const struct dp_entry *e, enum dp_e
         return;
     }
     dp_flow_record(&w->table, e, reason, flow);
+    if (ATL_UNLIKELY(dp_detail_is_missing(&w->table.detail, e)))
+        atl_counter_add(&w->counters.detail_missed, 1);
     atl_ring_commit(w->ring);
     atl_counter_add(&w->counters.flows_exported, 1);
 }

@@ -30,7 +30,7 @@ struct dp_worker_counters {
     atl_counter received_packets, received_bytes, processed_packets;
     atl_counter given_packets, taken_packets;
     atl_counter reasons[DP_REASON_COUNT];
-    atl_counter flows_created, flows_exported, ring_full_records;
+    atl_counter flows_created, flows_exported, ring_full_records, detail_missed;
     atl_counter flows_by_end[DP_END_RESOURCES + 1];
     atl_counter polls, polls_empty;
     atl_counter busy_cycles, all_cycles; /* of the thread's turns that found work; of all */
