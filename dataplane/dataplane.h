@@ -163,8 +163,8 @@ struct dp_dir {
     uint32_t size_min, size_max;
     uint32_t header_bytes; /* Σ transport header bytes, saturating */
     uint32_t payload_packets;
-    uint16_t flags[DP_TCP_FLAGS]; /* packets that carry the flag; FIN, URG, ECE, CWR saturate at
-                                   * 255, the others at 65535 */
+    uint16_t flags[DP_TCP_FLAGS]; /* packets that carry the flag; PSH and ACK saturate at
+                                   * 65535, the others at 255 */
     uint16_t window_init;         /* TCP window of the first packet, unscaled */
     uint8_t ttl_min, ttl_max;
 };
@@ -241,9 +241,12 @@ struct dp_flow {
     uint8_t tunnel;               /* enum dp_tunnel */
     uint8_t icmp_type, icmp_code; /* of the first packet */
     bool mid_stream;              /* TCP whose first packet seen was no SYN */
-    bool reordered;           /* a packet was older than its predecessor; gaps were clamped to 0 */
-    uint16_t vlan[2];         /* outer, inner; 0 = none */
-    uint32_t tunnel_id;       /* which number: dp_tunnel_help */
+    bool reordered;   /* a packet was older than its predecessor; gaps were clamped to 0 */
+    uint16_t vlan[2]; /* outer, inner; 0 = none */
+    /* Which number: dp_tunnel_help. Where each direction has one (MPLS, PPTP, GTP-U, L2TP) it is
+     * that of the first packet of the initiator, or of the responder if that sent none, and no part
+     * of the key. */
+    uint32_t tunnel_id;
     uint8_t qfi;              /* 5G QoS flow of the first packet, 0 = none */
     atl_ns first_ns, last_ns; /* wall time of first and last packet, first ≤ last */
     uint64_t iat_sq_us2;      /* both directions as one sequence */

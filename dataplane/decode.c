@@ -215,7 +215,7 @@ static inline bool decode_plain(struct dp_decoder *decoder, const struct dp_fram
         type = dp_be16(tag + 2);
     }
     p->ts_ns = frame->ts_ns;
-    p->icmp_type = p->icmp_code = p->qfi = 0;
+    p->tunnel_id = p->qfi = 0;
     p->dns = (struct dp_dns_seen){0};
     p->key.vlan[0] = vlan;
     p->key.vlan[1] = 0;

@@ -17,6 +17,7 @@ static void begin_packet(struct dp_decode *d, struct dp_addr src, struct dp_addr
     *p = (struct dp_packet){
         .ts_ns = p->ts_ns,
         .qfi = p->qfi,
+        .tunnel_id = p->tunnel_id,
         .key =
             {
                 .addr = {src, dst},
@@ -41,7 +42,7 @@ static void set_fragment(struct dp_decode *d, uint32_t id, uint16_t offset, bool
         .src = key->addr[0],
         .dst = key->addr[1],
         .id = id,
-        .tunnel_id = key->tunnel_id,
+        .tunnel_id = d->packet->tunnel_id,
         .vlan = {key->vlan[0], key->vlan[1]},
         .tunnel = key->tunnel,
         .proto = d->proto,

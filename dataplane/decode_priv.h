@@ -186,7 +186,8 @@ static inline void dp_seen(struct dp_decode *d, enum dp_encap encap)
 static inline void dp_set_tunnel(struct dp_decode *d, enum dp_tunnel tunnel, uint32_t id)
 {
     d->packet->key.tunnel = (uint8_t)tunnel;
-    d->packet->key.tunnel_id = id;
+    d->packet->key.tunnel_id = dp_tunnel_id_each_way((uint8_t)tunnel) ? 0 : id;
+    d->packet->tunnel_id = id;
     d->has_id = true;
 }
 

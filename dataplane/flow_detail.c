@@ -230,7 +230,8 @@ static void note_sums(struct dp_sums *s, const struct dp_entry *e, const struct 
         add_gap(s, at, gap_ns);
     }
     add_payload(s, p, dp_dir_packets(&e->dirs[p->from]) == 1);
-    s->bulks[p->from].window_last = p->window;
+    if (e->proto == DP_PROTO_TCP)
+        s->bulks[p->from].window_last = p->window;
     if (p->payload_bytes != 0) {
         add_run(s, &s->runs[0], p->from, p, at);
         add_run(s, &s->runs[1], BOTH, p, at);

@@ -83,13 +83,13 @@ static_assert(sizeof(struct dp_entry) == 3 * ATL_CACHE_LINE_BYTES, "three lines"
 
 /** Flags that few packets carry; saturating. */
 struct dp_rare_flags {
-    uint16_t syn, rst;
-    uint8_t fin, urg, ece, cwr;
+    uint8_t syn, rst, fin, urg, ece, cwr;
 };
 
 struct dp_cold_tcp {
     struct dp_rare_flags rare[2];
     uint16_t window[2];
+    uint32_t tunnel_id; /* where each direction has its own */
 };
 
 struct dp_cold {

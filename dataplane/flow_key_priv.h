@@ -34,13 +34,22 @@ struct dp_key {
     struct dp_addr addr[2];
     uint16_t port[2];
     uint16_t vlan[2];
-    uint32_t tunnel_id;
+    uint32_t tunnel_id; /* 0 where each direction has its own */
     uint8_t proto;
     uint8_t tunnel;
     uint16_t zero;
 };
 
 static_assert(sizeof(struct dp_key) == 48, "hashed as bytes: no padding allowed");
+
+/** Tunnels whose two directions have a number each: the key has none, or it would part them. */
+static inline bool dp_tunnel_id_each_way(uint8_t tunnel)
+{
+    const uint32_t each_way = 1U << DP_TUNNEL_MPLS | 1U << DP_TUNNEL_PPTP | 1U << DP_TUNNEL_GTPU |
+                              1U << DP_TUNNEL_L2TP | 1U << DP_TUNNEL_L2TPV3;
+    static_assert(DP_TUNNEL_COUNT <= 32, "a bit for each");
+    return (each_way >> tunnel & 1) != 0;
+}
 
 static inline uint64_t dp_key_word(const void *at)
 {

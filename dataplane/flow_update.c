@@ -89,6 +89,30 @@ static inline void add_gap(uint32_t us, bool only, uint32_t *min, uint32_t *max,
     add_saturating_u64(sq, (uint64_t)us * us);
 }
 
+/*
+ * Where each direction has a number of its own, what only TCP counts is free to hold it in all
+ * other flows. Of a TCP flow the initiator's is kept, or the responder's while there is none.
+ */
+static void note_tunnel_id(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p)
+{
+    if (e->proto != DP_PROTO_TCP) {
+        e->dirs[p->from].psh = (uint16_t)(p->tunnel_id >> 16);
+        e->dirs[p->from].ack = (uint16_t)p->tunnel_id;
+    } else if (p->from == e->initiator || e->dirs[p->from ^ 1].packets == 0) {
+        dp_table_cold(t, e)->tcp.tunnel_id = p->tunnel_id;
+    }
+}
+
+static uint32_t tunnel_id_of(const struct dp_table *t, const struct dp_entry *e)
+{
+    if (!dp_tunnel_id_each_way(e->tunnel))
+        return e->tunnel_id;
+    if (e->proto == DP_PROTO_TCP)
+        return dp_table_cold(t, e)->tcp.tunnel_id;
+    unsigned from = e->dirs[e->initiator].packets != 0 ? e->initiator : e->initiator ^ 1U;
+    return (uint32_t)e->dirs[from].psh << 16 | e->dirs[from].ack;
+}
+
 static inline void begin_dir(struct dp_table *t, struct dp_entry *e, const struct dp_packet *p,
                              atl_ns at)
 {
@@ -98,6 +122,8 @@ static inline void begin_dir(struct dp_table *t, struct dp_entry *e, const struc
     d->ttl_min = p->ttl;
     if (e->proto == DP_PROTO_TCP)
         dp_table_cold(t, e)->tcp.window[p->from] = p->window;
+    if (ATL_UNLIKELY(dp_tunnel_id_each_way(e->tunnel)))
+        note_tunnel_id(t, e, p);
 }
 
 static inline void add_size(struct dp_hot_dir *d, uint32_t bytes)
@@ -121,8 +147,8 @@ static inline void add_common_flags(struct dp_hot_dir *d, unsigned flags)
 
 static void add_rare_flags(struct dp_rare_flags *r, unsigned flags)
 {
-    r->syn = (uint16_t)(r->syn + ((flags >> DP_SYN & 1U) & (r->syn != UINT16_MAX)));
-    r->rst = (uint16_t)(r->rst + ((flags >> DP_RST & 1U) & (r->rst != UINT16_MAX)));
+    r->syn = (uint8_t)(r->syn + ((flags >> DP_SYN & 1U) & (r->syn != UINT8_MAX)));
+    r->rst = (uint8_t)(r->rst + ((flags >> DP_RST & 1U) & (r->rst != UINT8_MAX)));
     r->fin = (uint8_t)(r->fin + ((flags >> DP_FIN & 1U) & (r->fin != UINT8_MAX)));
     r->urg = (uint8_t)(r->urg + ((flags >> DP_URG & 1U) & (r->urg != UINT8_MAX)));
     r->ece = (uint8_t)(r->ece + ((flags >> DP_ECE & 1U) & (r->ece != UINT8_MAX)));
@@ -170,6 +196,8 @@ static void update_tcp(struct dp_table *t, struct dp_entry *e, const struct dp_p
     if (is_syn(p) && !e->syn_seen) {
         e->initiator = p->from;
         e->syn_seen = true;
+        if (dp_tunnel_id_each_way(e->tunnel))
+            note_tunnel_id(t, e, p);
     }
     if (e->timer == DP_TIMER_HALF_OPEN && is_answered(t, e))
         e->timer = DP_TIMER_IDLE;
@@ -244,8 +272,8 @@ static struct dp_dir record_dir(const struct dp_table *t, const struct dp_entry 
                 [DP_FIN] = rare->fin,
                 [DP_SYN] = rare->syn,
                 [DP_RST] = rare->rst,
-                [DP_PSH] = d->psh,
-                [DP_ACK] = d->ack,
+                [DP_PSH] = tcp != &none ? d->psh : 0,
+                [DP_ACK] = tcp != &none ? d->ack : 0,
                 [DP_URG] = rare->urg,
                 [DP_ECE] = rare->ece,
                 [DP_CWR] = rare->cwr,
@@ -287,7 +315,7 @@ void dp_flow_record(const struct dp_table *t, const struct dp_entry *e, enum dp_
     ret_flow->reordered = e->reordered;
     ret_flow->vlan[0] = key.vlan[0];
     ret_flow->vlan[1] = key.vlan[1];
-    ret_flow->tunnel_id = key.tunnel_id;
+    ret_flow->tunnel_id = tunnel_id_of(t, e);
     ret_flow->qfi = e->qfi;
     ret_flow->dns = e->proto == DP_PROTO_UDP ? cold->dns : (struct dp_dns){0};
     ret_flow->last_ns = e->last_ns;

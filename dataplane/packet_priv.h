@@ -38,12 +38,17 @@ struct dp_packet {
     atl_ns clock_ns; /* time that drives the timeouts, set by the worker */
     uint32_t bytes;  /* of the IP packet */
     uint32_t payload_bytes;
+    uint32_t tunnel_id;    /* as this packet has it; 0 without tunnel */
     uint16_t header_bytes; /* transport header */
-    uint16_t window;
+    union {
+        uint16_t window; /* TCP */
+        struct {
+            uint8_t icmp_type, icmp_code; /* ICMP */
+        };
+    };
     uint8_t from;      /* which endpoint of the key sent it */
     uint8_t tcp_flags; /* bit n is enum dp_tcp_flag n */
     uint8_t ttl;
-    uint8_t icmp_type, icmp_code;
     uint8_t qfi;
     struct dp_dns_seen dns;
 };

@@ -296,8 +296,8 @@ static void flags_saturate_each_at_its_width(void **state)
     dp_flow_record(&t, e, DP_END_IDLE, &flow);
     assert_int_equal(flow.bwd.packets, 70000);
     const uint16_t expected[DP_TCP_FLAGS] = {
-        [DP_FIN] = 255,   [DP_SYN] = 65535, [DP_RST] = 65535, [DP_PSH] = 65535,
-        [DP_ACK] = 65535, [DP_URG] = 255,   [DP_ECE] = 255,   [DP_CWR] = 255};
+        [DP_FIN] = 255,   [DP_SYN] = 255, [DP_RST] = 255, [DP_PSH] = 65535,
+        [DP_ACK] = 65535, [DP_URG] = 255, [DP_ECE] = 255, [DP_CWR] = 255};
     assert_memory_equal(flow.bwd.flags, expected, sizeof(expected));
     dp_table_finish(&t);
 }

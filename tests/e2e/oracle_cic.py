@@ -4,7 +4,7 @@ in docs/reference/cic.md: slow and obvious. Times in microseconds."""
 import statistics
 
 FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECE": 64, "CWR": 128}
-SATURATES = {"FIN": 255, "URG": 255, "ECE": 255, "CWR": 255}
+SATURATES = {"FIN": 255, "SYN": 255, "RST": 255, "URG": 255, "ECE": 255, "CWR": 255}
 PAUSE, IDLE = 1000000, 5000000
 
 

@@ -27,6 +27,9 @@ FIELDS = ["frame.protocols", "frame.len", "ip.src", "ip.dst", "ip.len", "ip.prot
           "icmpv6.echo.identifier", "gre.proto", "gre.key.call_id",
           *(field for _, field in TUNNELS.values() if field)]
 
+# Each direction has a number of its own, which is no part of the key.
+EACH_WAY = {"mpls", "pptp", "gtpu", "l2tp", "l2tpv3"}
+
 # Where tshark names the tunnel otherwise or not at all: the rest of the key must agree.
 OTHER_TUNNEL = {
     "nsh-over-vxlan-gpe.pcap": "tshark's VXLAN-GPE is no layer in frame.protocols",
@@ -107,7 +110,7 @@ def tunnel_of(frame, before):
 
 
 def packet_of(frame, outer):
-    """(key, bytes) as tshark reads the frame, or None when there is no IP in it."""
+    """(key, bytes, sender, number) as tshark reads the frame, or None when there is no IP in it."""
     tokens = layers(frame)
     places = [i for i, token in enumerate(tokens) if token in IP]
     if not places:
@@ -139,26 +142,38 @@ def packet_of(frame, outer):
     elif upper == "icmpv6" and frame["icmpv6.type"][:1] in (["128"], ["129"]):
         ports = (number(frame["icmpv6.echo.identifier"][0]),) * 2
     ends = sorted([(src, ports[0]), (dst, ports[1])])
-    return (*ends[0], *ends[1], proto, *tunnel_of(frame, tokens[:place + 1])), size
+    tunnel, number_of_it = tunnel_of(frame, tokens[:place + 1])
+    in_key = "" if tunnel in EACH_WAY else number_of_it
+    return (*ends[0], *ends[1], proto, tunnel, in_key), size, (src, ports[0]), number_of_it
 
 
 def theirs(path, outer):
-    table = collections.defaultdict(lambda: [0, 0])
+    """Packets and bytes of each key, and the numbers of its tunnel for each sender."""
+    table, numbers = collections.defaultdict(lambda: [0, 0]), collections.defaultdict(set)
     for frame in read_tshark(path):
         read = packet_of(frame, outer)
         if read is not None:
-            table[read[0]][0] += 1
-            table[read[0]][1] += read[1]
-    return dict(table)
+            key, size, sender, tunnel_number = read
+            table[key][0] += 1
+            table[key][1] += size
+            numbers[key, sender].add(tunnel_number)
+    return dict(table), numbers
 
 
-def ours(path, outer):
+def ours(path, outer, numbers=None):
+    """Packets and bytes of each key. Every number is one that the sender has in `numbers`."""
     result = atalaya("flows", "--key", "outer" if outer else "inner", path)
     assert result.returncode == 0 or "truncated" in result.stderr, result.stderr
     table = collections.defaultdict(lambda: [0, 0])
     for row in csv.DictReader(io.StringIO(result.stdout)):
         ends = sorted([(row["src"], int(row["src_port"])), (row["dst"], int(row["dst_port"]))])
-        key = (*ends[0], *ends[1], int(row["proto"]), row["tunnel"], row["tunnel_id"])
+        each_way = row["tunnel"] in EACH_WAY
+        key = (*ends[0], *ends[1], int(row["proto"]), row["tunnel"],
+               "" if each_way else row["tunnel_id"])
+        whose = "src" if int(row["packets_fwd"]) else "dst"
+        sender = (row[whose], int(row[whose + "_port"]))
+        if each_way and numbers is not None:
+            assert row["tunnel_id"] in numbers[key, sender], (path.name, row, numbers[key, sender])
         table[key][0] += int(row["packets_fwd"]) + int(row["packets_bwd"])
         table[key][1] += int(row["bytes_fwd"]) + int(row["bytes_bwd"])
     return dict(table)
@@ -175,7 +190,8 @@ def without(table, *columns):
 
 
 def compare(path, outer, ignore=()):
-    mine, other = ours(path, outer), theirs(path, outer)
+    other, numbers = theirs(path, outer)
+    mine = ours(path, outer, None if ignore else numbers)
     mine, other = without(mine, *ignore), without(other, *ignore)
     assert mine == other, (path.name, "outer" if outer else "inner",
                            {k: (mine.get(k), other.get(k)) for k in set(mine) | set(other)
@@ -228,7 +244,10 @@ def own_frames():
             write_frame(one, frame)
             told = ("-d", TOLD[name]) if name in TOLD else ()
             read = packet_of(next(read_tshark(one, *told)), False)
-            mine, other = ours(one, False), {read[0]: [1, read[1]]} if read else {}
+            numbers = {read[0:3:2]: {read[3]}} if read else {}
+            known = name not in UNREAD and name not in OTHER_TUNNEL
+            mine = ours(one, False, numbers if known else None)
+            other = {read[0]: [1, read[1]]} if read else {}
             seen.add(name)
             if name in UNREAD:
                 assert mine != other, f"{name}: tshark agrees, no exception is needed"
@@ -239,6 +258,58 @@ def own_frames():
             assert mine == other, (name, mine, other)
     assert {n for n in (*OTHER_TUNNEL, *UNREAD, *TOLD) if "pcap" not in n} <= seen
     print(f"# {len(seen) - len(UNREAD)} of {len(seen)} built encapsulations agree with tshark")
+
+
+def in_gtpu(teid, packet, outer=("10.8.0.1", "10.8.0.2")):
+    head = struct.pack(">BBHI", 0x30, 255, len(packet), teid) + packet
+    udp = struct.pack(">HHHH", 2152, 2152, 8 + len(head), 0) + head
+    return b"\2" * 12 + b"\x08\x00" + ipv4(*outer, 17, udp)
+
+
+def in_mpls(label, packet):
+    return b"\2" * 12 + b"\x88\x47" + struct.pack(">I", label << 12 | 1 << 8 | 64) + packet
+
+
+def ipv4(src, dst, proto, body):
+    ends = b"".join(bytes(map(int, a.split("."))) for a in (src, dst))
+    return struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, proto, 0) + ends + body
+
+
+def tcp(src, sport, dst, dport, flags, payload=b""):
+    return ipv4(src, dst, 6, struct.pack(">HHIIBBHHH", sport, dport, 0, 0, 80, flags, 9, 0, 0) + payload)
+
+
+def udp4(src, sport, dst, dport):
+    return ipv4(src, dst, 17, struct.pack(">HHHH", sport, dport, 12, 0) + b"four")
+
+
+def both_directions_of_a_tunnel_are_one_flow():
+    """A handshake and a question with its answer, each way in a tunnel of its own; then the tunnel
+    to the subscriber changes, as when a base station hands over."""
+    up, down = ("10.0.0.1", 40000, "10.9.9.9", 443), ("10.9.9.9", 443, "10.0.0.1", 40000)
+    talk = [(1, tcp(*up, 2)), (2, tcp(*down, 18)), (1, tcp(*up, 16)), (2, tcp(*down, 24, b"x")),
+            (3, tcp(*down, 24, b"y")), (1, udp4(*up)), (2, udp4(*down))]
+    back = (("10.8.0.2", "10.8.0.1"), ("10.8.0.1", "10.8.0.2"))
+    wraps = {"gtpu": lambda way, p: in_gtpu(way * 100, p, back[way == 1]),
+             "mpls": lambda way, p: in_mpls(way * 100, p)}
+    for name, wrap in wraps.items():
+        for step in (1, -1):
+            with scratch() as folder:
+                path = folder / "a.pcap"
+                data = struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+                for i, (way, packet) in enumerate(talk[::step]):
+                    frame = wrap(way, packet)
+                    data += struct.pack("<IIII", 1700000000, i, len(frame), len(frame)) + frame
+                path.write_bytes(data)
+                result = atalaya("flows", path)
+                rows = sorted(csv.DictReader(io.StringIO(result.stdout)), key=lambda r: r["proto"])
+                assert [(r["proto"], r["packets_fwd"], r["packets_bwd"]) for r in rows] == \
+                    [("17", "1", "1"), ("6", "2", "3")], (name, step, rows)
+                assert {(r["src"], r["tunnel"], r["tunnel_id"]) for r in rows} == \
+                    {("10.0.0.1", name, "100")}, (name, step, rows)
+                assert rows[1]["psh_share_bwd"] != "0" and rows[0]["psh_share_bwd"] == "0", rows
+                if step == 1:
+                    compare(path, False)
 
 
 def srh_last_segment():
@@ -294,5 +365,5 @@ def control_messages_are_counted():
 
 
 if __name__ == "__main__":
-    run_cases([real_captures_inner, real_captures_outer, own_frames, srh_last_segment,
+    run_cases([both_directions_of_a_tunnel_are_one_flow, real_captures_inner, real_captures_outer, own_frames, srh_last_segment,
                control_messages_are_counted])
