@@ -98,7 +98,7 @@ static void note_tunnel_id(struct dp_table *t, struct dp_entry *e, const struct 
     if (e->proto != DP_PROTO_TCP) {
         e->dirs[p->from].psh = (uint16_t)(p->tunnel_id >> 16);
         e->dirs[p->from].ack = (uint16_t)p->tunnel_id;
-    } else if (p->from == e->initiator || e->dirs[p->from ^ 1].packets == 0) {
+    } else if (p->from == e->initiator || e->dirs[p->from ^ 1].volume == 0) {
         dp_table_cold(t, e)->tcp.tunnel_id = p->tunnel_id;
     }
 }
@@ -109,7 +109,7 @@ static uint32_t tunnel_id_of(const struct dp_table *t, const struct dp_entry *e)
         return e->tunnel_id;
     if (e->proto == DP_PROTO_TCP)
         return dp_table_cold(t, e)->tcp.tunnel_id;
-    unsigned from = e->dirs[e->initiator].packets != 0 ? e->initiator : e->initiator ^ 1U;
+    unsigned from = e->dirs[e->initiator].volume != 0 ? e->initiator : e->initiator ^ 1U;
     return (uint32_t)e->dirs[from].psh << 16 | e->dirs[from].ack;
 }
 
