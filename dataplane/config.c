@@ -134,6 +134,7 @@ uint64_t dp_config_memory_bytes(const struct dp_config *cfg)
 {
     uint32_t workers = cfg->workers > 0 ? cfg->workers : 1;
     return workers * (sizeof(struct dp_worker) + sizeof(struct dp_decoder) +
+                      sizeof(struct dp_targets) + DP_REPORTS * sizeof(struct dp_report) +
                       dp_table_bytes(cfg->flows_max / workers, cfg->detail_flows / workers,
                                      cfg->detail_parts) +
                       (uint64_t)cfg->ring_records * sizeof(struct dp_flow) +

@@ -261,6 +261,58 @@ struct dp_flow {
     struct dp_detail detail;
 };
 
+/* --- reports: what no flow record tells --- */
+
+#define DP_DISTINCT_REGISTERS 64
+
+/**
+ * A count of distinct things, HyperLogLog (Flajolet et al. 2007): the highest rank of any hash in
+ * each of 64 classes. The hash is the engine's, so the reports of its workers merge by maximum.
+ */
+struct dp_distinct {
+    uint8_t rank[DP_DISTINCT_REGISTERS];
+};
+
+/**
+ * One address that was aimed at in the last second, counted before the flow table: flows that the
+ * table refused, evicted or has not ended yet are in here. Bounded: see dataplane/target_priv.h.
+ */
+struct dp_target {
+    struct dp_addr addr;
+    uint32_t flows;  /* begun, also those that the table refused */
+    uint32_t missed; /* at most so many more were begun before it had its place */
+    uint32_t syns;   /* of these flows: begun by a SYN without ACK */
+    uint32_t samples;
+    uint64_t packets, bytes;    /* received, estimated from the samples: one packet of each burst */
+    struct dp_distinct sources; /* of the flows */
+    /* The latest of these flows, as an example; proto 0 = none was begun. */
+    struct dp_addr src;
+    uint16_t src_port, dst_port;
+    uint8_t proto;
+};
+
+/** What one client asked about one base domain in the last second. No name is kept. */
+struct dp_domain {
+    struct dp_addr client;
+    uint64_t domain; /* keyed hash of the last two labels, three below com.br and its like */
+    uint32_t queries, responses, nxdomain;
+    uint32_t named;               /* messages that the sums and shares below are made of */
+    uint32_t name_bytes, entropy; /* Σ, as in struct dp_dns */
+    uint32_t types[DP_DNS_TYPES];
+    struct dp_distinct names; /* whole names */
+};
+
+enum dp_report_kind { DP_REPORT_TARGET, DP_REPORT_DOMAIN };
+
+struct dp_report {
+    enum dp_report_kind kind;
+    atl_ns first_ns, last_ns; /* wall time of the packets behind it */
+    union {
+        struct dp_target target;
+        struct dp_domain domain;
+    };
+};
+
 /* --- configuration --- */
 
 enum dp_backend { DP_BACKEND_PCAP, DP_BACKEND_DPDK };
@@ -437,6 +489,11 @@ const char *dp_engine_error(const struct dp_engine *engine);
 uint32_t dp_engine_workers(const struct dp_engine *engine);
 /** Elements are struct dp_flow. The caller is the one consumer. */
 struct atl_ring *dp_engine_ring(struct dp_engine *engine, uint32_t worker);
+/**
+ * Elements are struct dp_report; new ones come once a second of the dataplane's time and at the
+ * end. What finds the ring full is told a second later. The caller is the one consumer.
+ */
+struct atl_ring *dp_engine_reports(struct dp_engine *engine, uint32_t worker);
 /**
  * The dataplane's clock: packet time for files (0 before the first packet), wall time for live
  * ports. Thread-safe.

@@ -36,6 +36,7 @@ void dp_decoder_init(struct dp_decoder *decoder, enum dp_key_view view,
     decoder->view = view;
     decoder->fragments.key = *key;
     decoder->telecom.key = *key;
+    decoder->domains.key = *key;
 }
 
 static enum dp_layer layer_of_link(uint32_t link)

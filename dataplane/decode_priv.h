@@ -10,6 +10,7 @@
 #define DP_DECODE_PRIV_H
 
 #include "dataplane/cursor_priv.h"
+#include "dataplane/domain_priv.h"
 #include "dataplane/fragment_priv.h"
 #include "dataplane/packet_priv.h"
 #include "dataplane/telecom_priv.h"
@@ -27,6 +28,7 @@ struct dp_decoder {
     atl_counter fallbacks[DP_REASON_COUNT];
     struct dp_fragments fragments;
     struct dp_telecom telecom;
+    struct dp_domains domains;
 };
 
 #define DP_LAYERS(X)                       \

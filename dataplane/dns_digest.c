@@ -41,8 +41,9 @@ static const uint16_t log2_4096[256] = {
 };
 
 struct name {
-    uint32_t text_bytes, letters; /* letters: without dots */
-    uint8_t count[256];           /* ≤ 253 each */
+    struct dp_name whole;
+    uint32_t letters;   /* without dots */
+    uint8_t count[256]; /* ≤ 253 each */
 };
 
 /* Resolvers mix upper and lower case at random (against forged answers): that is no entropy. */
@@ -63,6 +64,21 @@ static uint16_t entropy(const struct name *name)
     return whole > sum ? (uint16_t)((whole - sum) / n >> 4) : 0;
 }
 
+/* The caller has checked that it fits: at most 127 labels of at least one byte in 253. */
+static void add_label(struct name *name, const uint8_t *label, uint32_t bytes)
+{
+    struct dp_name *whole = &name->whole;
+    if (whole->text_bytes != 0)
+        whole->text[whole->text_bytes++] = '.';
+    whole->label[whole->labels++] = (uint8_t)whole->text_bytes;
+    for (uint32_t i = 0; i < bytes; i++) {
+        uint8_t byte = lower(label[i]);
+        whole->text[whole->text_bytes++] = byte;
+        name->count[byte]++;
+    }
+    name->letters += bytes;
+}
+
 /* The first question's name stands in full: there is nothing before it to point to. */
 static bool take_name(struct dp_decode *d, struct name *name)
 {
@@ -73,13 +89,10 @@ static bool take_name(struct dp_decode *d, struct name *name)
         if (length[0] == 0)
             return true;
         d->reason = DP_REASON_BAD_HEADER;
-        uint32_t bytes = name->text_bytes + (name->text_bytes != 0) + length[0];
+        uint32_t bytes = name->whole.text_bytes + (name->whole.text_bytes != 0) + length[0];
         if (length[0] > LABEL_BYTES_MAX || bytes > NAME_BYTES_MAX || !dp_need(d, length[0], &label))
             return false;
-        name->text_bytes = bytes;
-        name->letters += length[0];
-        for (uint32_t i = 0; i < length[0]; i++)
-            name->count[lower(label[i])]++;
+        add_label(name, label, length[0]);
     }
 }
 
@@ -100,13 +113,16 @@ static enum dp_dns_type class_of(uint16_t type)
 
 static bool take_question(struct dp_decode *d, struct dp_dns_seen *seen)
 {
-    struct name name = {0};
+    struct name name;
     const uint8_t *type;
+    name.whole.text_bytes = name.whole.labels = name.letters = 0;
+    memset(name.count, 0, sizeof(name.count));
     if (!take_name(d, &name) || !dp_need(d, 4, &type))
         return false;
-    seen->name_bytes = (uint8_t)name.text_bytes;
+    seen->name_bytes = (uint8_t)name.whole.text_bytes;
     seen->entropy = entropy(&name);
     seen->what |= (uint8_t)(DP_DNS_NAMED | class_of(dp_be16(type)) << DP_DNS_TYPE_SHIFT);
+    dp_domain_note(&d->decoder->domains, d->packet, &name.whole);
     return true;
 }
 

@@ -316,6 +316,11 @@ struct atl_ring *dp_engine_ring(struct dp_engine *engine, uint32_t worker)
     return engine->worker[worker].ring;
 }
 
+struct atl_ring *dp_engine_reports(struct dp_engine *engine, uint32_t worker)
+{
+    return engine->worker[worker].reports;
+}
+
 atl_ns dp_engine_now_ns(const struct dp_engine *engine)
 {
     if (!engine->file)

@@ -39,8 +39,11 @@ int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct d
     if (r == 0)
         r = dp_table_init(&w->table, cfg->flows_max / cfg->workers,
                           cfg->detail_flows / cfg->workers, cfg->detail_parts, key);
+    if (r == 0)
+        r = atl_ring_create(&w->reports, DP_REPORTS, sizeof(struct dp_report));
     w->decoder = calloc(1, sizeof(*w->decoder));
-    if (r < 0 || w->decoder == NULL) {
+    w->targets = calloc(1, sizeof(*w->targets));
+    if (r < 0 || w->decoder == NULL || w->targets == NULL) {
         dp_worker_finish(w);
         return -ENOMEM;
     }
@@ -49,6 +52,7 @@ int dp_worker_init(struct dp_worker *w, struct dp_source *source, const struct d
         dp_worker_finish(w);
         return -ENOMEM;
     }
+    w->targets->key = *key;
     w->source = source;
     return 0;
 }
@@ -57,14 +61,18 @@ void dp_worker_finish(struct dp_worker *w)
 {
     dp_source_close(w->source);
     atl_ring_destroy(w->ring);
+    atl_ring_destroy(w->reports);
     free(w->decoder);
+    free(w->targets);
     dp_evidence_destroy(w->evidence);
     dp_links_destroy(w->links);
     dp_table_finish(&w->table);
     w->links = NULL;
     w->source = NULL;
     w->ring = NULL;
+    w->reports = NULL;
     w->decoder = NULL;
+    w->targets = NULL;
     w->evidence = NULL;
 }
 
@@ -116,6 +124,23 @@ void dp_worker_link_end(struct dp_worker *w)
 {
     if (w->links != NULL)
         link_close(w);
+}
+
+/* --- reports --- */
+
+/* The first packet's hash is keyed and so no packet's own choice: a fair lot, without a division.
+ */
+static void sample(struct dp_worker *w, uint32_t n)
+{
+    uint32_t chosen = (uint32_t)((w->batch[0].hash & 0xffff) * n >> 16);
+    dp_target_sample(w->targets, &w->batch[chosen], n);
+}
+
+static void report(struct dp_worker *w)
+{
+    dp_target_report(w->targets, w->reports);
+    dp_domain_report(&w->decoder->domains, w->reports);
+    w->report_ns = w->clock_ns;
 }
 
 /* --- the end of a flow --- */
@@ -204,6 +229,8 @@ static uint32_t expire(struct dp_worker *w)
 bool dp_worker_flush(struct dp_worker *w)
 {
     uint32_t ends = 0;
+    if (w->flush_at == 0)
+        report(w);
     for (uint32_t scanned = 0; w->table.live != 0 && w->flush_at < w->table.capacity; scanned++) {
         if (scanned == FLUSH_SCAN || ends == ENDS_MAX)
             return false;
@@ -241,6 +268,7 @@ static struct dp_entry *still_open(struct dp_worker *w, struct dp_entry *e,
 
 static struct dp_entry *open_flow(struct dp_worker *w, const struct dp_packet *p)
 {
+    dp_target_begin(w->targets, p);
     struct dp_entry *e = dp_table_insert(&w->table, &p->key, p->hash);
     if (ATL_UNLIKELY(e == NULL)) {
         struct dp_entry *victim = dp_table_victim(&w->table, p->hash);
@@ -323,6 +351,8 @@ static void advance_clock(struct dp_worker *w)
 uint32_t dp_worker_process(struct dp_worker *w, uint32_t n)
 {
     uint32_t processed = 0;
+    if (ATL_LIKELY(n != 0))
+        sample(w, n);
     dp_table_stage_buckets(&w->table, w->batch, &w->lookup, n);
     dp_table_stage_match(&w->table, w->batch, &w->lookup, n);
     for (uint32_t i = 0; i < n; i++)
@@ -439,6 +469,8 @@ uint32_t dp_worker_poll(struct dp_worker *w)
     if (w->distribute != NULL)
         dp_distribute_tell(w->distribute, w->index, w->clock_ns);
     uint32_t ends = expire(w);
+    if (ATL_UNLIKELY(w->clock_ns - w->report_ns >= DP_REPORT_NS))
+        report(w);
     dp_stage_mark(&w->stages, DP_STAGE_EXPIRY);
     dp_stage_end(&w->stages, seen, n, w->counters.stage_cycles, w->counters.stage_packets);
     if (w->links != NULL && w->clock_ns >= w->links->due_ns)

@@ -14,10 +14,14 @@
 #include "dataplane/publish_priv.h"
 #include "dataplane/source_priv.h"
 #include "dataplane/stage_priv.h"
+#include "dataplane/target_priv.h"
 #include "dataplane/wheel_priv.h"
 
 #define DP_TIMEOUT_MIN_NS (100 * ATL_NS_PER_MS)
 #define DP_TIMEOUT_MAX_NS (86400 * ATL_NS_PER_S)
+
+#define DP_REPORT_NS ATL_NS_PER_S
+#define DP_REPORTS   1024 /* all targets and domains of a second */
 
 /** One poll or one flush step finishes at most this many records. */
 #define DP_STEP_RECORDS 192
@@ -53,6 +57,9 @@ struct dp_worker {
      * clock ends no flow. */
     atl_ns clock_ns;
     bool flushing;
+    struct atl_ring *reports;
+    struct dp_targets *targets;
+    atl_ns report_ns;                 /* clock at the last report */
     struct dp_evidence *evidence;     /* NULL: off; the worker's */
     struct dp_distribute *distribute; /* borrowed; NULL: what is read here stays here */
     struct dp_links *links;           /* NULL: off; the worker's */

@@ -474,7 +474,7 @@ static void config_names_the_field(void **state)
     assert_int_equal(dp_config_check(&cfg, &err), -EINVAL);
     assert_true(dp_config_memory_bytes(&good) > 4096 * 244 + 16384 * sizeof(struct dp_flow));
     assert_true(dp_config_memory_bytes(&good) <
-                4096 * 256 + 16384 * sizeof(struct dp_flow) + (1 << 20));
+                4096 * 256 + 16384 * sizeof(struct dp_flow) + (5 << 18));
 }
 
 int main(void)
