@@ -18,6 +18,9 @@
 /* A target whose window is the work of few sources is not the story: the source is. */
 #define TARGET_PEERS_MIN 8
 
+/* So many packets weigh as much as a flow where too little happened to alert on. */
+#define PACKETS_AS_A_FLOW 100
+
 /* Unusual flows of one source: at least so many, and rarer than this by chance. */
 #define TALLY_UNUSUAL_MIN 8
 #define TALLY_P_MAX       1e-6
@@ -413,9 +416,21 @@ const float *detector_add(struct detector *d, const struct dp_flow *flow)
 
 /* --- host view --- */
 
+void detector_report(struct detector *d, const struct dp_report *report)
+{
+    feat_hosts_report(d->hosts, report);
+}
+
+/* A flood and a theft may be a single conversation. */
+static bool has_volume(const struct detector *d, const struct feat_host_row *row)
+{
+    return row->events >= d->cfg.min_flows ||
+           row->packets >= (uint64_t)d->cfg.min_flows * PACKETS_AS_A_FLOW;
+}
+
 static bool worth_an_alert(const struct detector *d, const struct feat_host_row *row)
 {
-    if (row->flows < d->cfg.min_flows)
+    if (!has_volume(d, row))
         return false;
     return row->role == FEAT_SOURCE || row->peers >= TARGET_PEERS_MIN;
 }

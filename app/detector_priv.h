@@ -64,6 +64,8 @@ const float *detector_add(struct detector *detector, const struct dp_flow *flow)
 void detector_link(void *detector, const struct dp_link *second);
 /** Analysis thread: what dp_engine_link returned for a live port, so that silence shows, too. */
 void detector_link_step(struct detector *detector, uint64_t due_s);
+/** Analysis thread: what the dataplane counted before the flow table. */
+void detector_report(struct detector *detector, const struct dp_report *report);
 /** Analysis thread: score what waits, look at the hosts that are due; `flush` at the end of a file.
  */
 void detector_step(struct detector *detector, atl_ns now_ns, bool flush);

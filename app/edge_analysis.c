@@ -142,11 +142,24 @@ static uint32_t drain(struct edge *e, uint32_t worker)
     return done;
 }
 
+static void drain_reports(struct edge *e, uint32_t worker)
+{
+    struct atl_ring *ring = dp_engine_reports(e->engine, worker);
+    const void *elems;
+    uint32_t n = atl_ring_peek(ring, &elems);
+    const struct dp_report *reports = elems;
+    for (uint32_t i = 0; i < n; i++)
+        detector_report(e->detector, &reports[i]);
+    atl_ring_release(ring, n);
+}
+
 static uint32_t drain_all(struct edge *e)
 {
     uint32_t done = 0;
-    for (uint32_t w = 0; w < dp_engine_workers(e->engine); w++)
+    for (uint32_t w = 0; w < dp_engine_workers(e->engine); w++) {
         done += drain(e, w);
+        drain_reports(e, w);
+    }
     return done;
 }
 

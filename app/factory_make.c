@@ -39,6 +39,11 @@ static int on_flow(void *ctx, const struct dp_flow *flow)
     return 0;
 }
 
+static void on_report(void *ctx, const struct dp_report *report)
+{
+    detector_report(ctx, report);
+}
+
 static int on_step(void *ctx, atl_ns now_ns, bool last)
 {
     detector_step(ctx, now_ns, last);
@@ -63,7 +68,8 @@ static int watch_site(struct detector *detector, enum traf_profile profile, uint
     int r = traf_write_pcap(&cfg, scratch, &summary, err);
     if (r < 0)
         return r;
-    const struct replay_ops ops = {.flow = on_flow, .step = on_step, .ctx = detector};
+    const struct replay_ops ops = {
+        .flow = on_flow, .step = on_step, .report = on_report, .ctx = detector};
     return replay_file(DP_BACKEND_PCAP, DP_KEY_INNER, scratch, &ops, &counters, err);
 }
 

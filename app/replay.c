@@ -6,31 +6,69 @@
 #include <stdio.h>
 #include <string.h>
 
-static int drain(struct dp_engine *engine, const struct replay_ops *ops)
+#define STEP_NS ATL_NS_PER_S
+
+struct replay {
+    const struct replay_ops *ops;
+    struct dp_engine *engine;
+    atl_ns told_ns; /* the latest step */
+};
+
+static int step(struct replay *r, atl_ns now_ns, bool last)
 {
-    struct atl_ring *ring = dp_engine_ring(engine, 0);
+    if (now_ns > r->told_ns)
+        r->told_ns = now_ns;
+    return r->ops->step != NULL ? r->ops->step(r->ops->ctx, r->told_ns, last) : 0;
+}
+
+/* A burst of a quiet network lasts hours: time goes on with the records, too. */
+static int hand_out(struct replay *r, const struct dp_flow *flow)
+{
+    if (r->told_ns != 0 && flow->last_ns >= r->told_ns + STEP_NS &&
+        step(r, flow->last_ns, false) != 0)
+        return 1;
+    return r->ops->flow(r->ops->ctx, flow);
+}
+
+static int drain(struct replay *r)
+{
+    struct atl_ring *ring = dp_engine_ring(r->engine, 0);
     const void *elems;
     for (uint32_t n; (n = atl_ring_peek(ring, &elems)) > 0; atl_ring_release(ring, n)) {
         const struct dp_flow *flows = elems;
         for (uint32_t i = 0; i < n; i++) {
-            if (ops->flow(ops->ctx, &flows[i]) != 0)
+            if (hand_out(r, &flows[i]) != 0)
                 return 1;
         }
     }
     return 0;
 }
 
+/* Nobody to tell: emptied all the same. */
+static void drain_reports(const struct replay *r)
+{
+    const struct replay_ops *ops = r->ops;
+    struct atl_ring *ring = dp_engine_reports(r->engine, 0);
+    const void *elems;
+    for (uint32_t n; (n = atl_ring_peek(ring, &elems)) > 0; atl_ring_release(ring, n)) {
+        const struct dp_report *reports = elems;
+        for (uint32_t i = 0; i < n && ops->report != NULL; i++)
+            ops->report(ops->ctx, &reports[i]);
+    }
+}
+
 static int run(struct dp_engine *engine, const struct replay_ops *ops)
 {
+    struct replay r = {.ops = ops, .engine = engine};
     enum dp_state state;
     do {
         state = dp_engine_step(engine);
-        if (drain(engine, ops) != 0)
+        if (drain(&r) != 0)
             return 1;
         if (ops->link != NULL)
             dp_engine_link(engine, ops->link, ops->ctx);
-        if (ops->step != NULL &&
-            ops->step(ops->ctx, dp_engine_now_ns(engine), state != DP_RUNNING) != 0)
+        drain_reports(&r);
+        if (step(&r, dp_engine_now_ns(engine), state != DP_RUNNING) != 0)
             return 1;
     } while (state == DP_RUNNING);
     return 0;

@@ -8,7 +8,8 @@
 struct replay_ops {
     /** @return 0, or anything else to end the replay early */
     int (*flow)(void *ctx, const struct dp_flow *flow);
-    /** After each burst, with packet time; `last` once at the end. NULL is fine. */
+    /** After each burst and each second of records, with packet time; `last` once at the end. NULL
+     * is fine. */
     int (*step)(void *ctx, atl_ns now_ns, bool last);
     /** Each second that is complete, before the step of its burst. NULL: none is kept. */
     dp_link_fn link;
@@ -16,6 +17,8 @@ struct replay_ops {
     void (*end)(void *ctx, const struct dp_engine *engine);
     /** How many flows at once have dp_flow.detail; more than the flow table holds means all. */
     uint32_t detail_flows;
+    /** What the dataplane reports once a second. NULL is fine. */
+    void (*report)(void *ctx, const struct dp_report *report);
     void *ctx;
 };
 

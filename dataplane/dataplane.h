@@ -293,7 +293,7 @@ struct dp_target {
 
 /** What one client asked about one base domain in the last second. No name is kept. */
 struct dp_domain {
-    struct dp_addr client;
+    struct dp_addr client, server; /* server: the latest one asked */
     uint64_t domain; /* keyed hash of the last two labels, three below com.br and its like */
     uint32_t queries, responses, nxdomain;
     uint32_t named;               /* messages that the sums and shares below are made of */

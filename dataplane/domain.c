@@ -76,6 +76,7 @@ void dp_domain_note(struct dp_domains *d, const struct dp_packet *p, const struc
         e->first_ns = p->ts_ns;
     if (p->ts_ns > e->last_ns)
         e->last_ns = p->ts_ns;
+    at->server = p->key.addr[query ? 1 : 0];
     at->queries += query;
     at->responses += !query;
     at->nxdomain += (seen->what & DP_DNS_NXDOMAIN) != 0;

@@ -14,6 +14,11 @@
 #define SRC_10S  "damped: half-life 10 s, this flow included"
 #define SRC_60S  "damped: half-life 60 s, this flow included"
 #define SRC_600S "damped: half-life 600 s, this flow included"
+#define SRC_HLL    "host window, HyperLogLog (Flajolet 2007)"
+#define SRC_PAIR   "table of pairs"
+#define SRC_BEACON "table of pairs, Bowley 1901, Rayleigh 1919"
+#define SRC_DOMAIN "dataplane's report of domains"
+#define SRC_TARGET "dataplane's report of targets"
 
 #define FLOW_RECORD_COLUMNS(X)                                                                     \
     X(PACKETS_FWD, "packets_fwd", "packets", LOG, 1e6, 1, "packets of the initiator", SRC_FLOW)    \
@@ -170,9 +175,13 @@
 #define HOST_COLUMNS(X)                                                                            \
     X(ROLE_TARGET, "role_target", "1", LINEAR, 1, 1, "1 as responder, 0 as initiator", SRC_HOST)   \
     X(FLOWS, "flows", "flows", LOG, 1e5, 1, "flows in the window", SRC_HOST)                       \
-    X(PEERS, "peers", "hosts", LOG, 1e4, 1, "distinct addresses on the other side", SRC_HOST)      \
+    X(PEERS, "peers", "hosts", LOG, 1e4, 1, "distinct addresses on the other side", SRC_HLL)       \
     X(PORTS, "ports", "ports", LOG, 1e4, 1, "distinct responder ports, traceroute as one",         \
-      SRC_HOST)                                                                                    \
+      SRC_HLL)                                                                                     \
+    X(NEW_PEERS, "new_peers", "hosts", LOG, 1e4, 1,                                                \
+      "peers not met before by this host, for half a day or more", SRC_HOST)                       \
+    X(PORT_ENTROPY, "port_entropy", "bits", LINEAR, 4, 1,                                          \
+      "entropy of the flows' responder ports, hashed to 16 classes", SRC_HOST)                     \
     X(PACKETS_OUT, "packets_out", "packets", LOG, 1e6, 10, "packets this host sent", SRC_HOST)     \
     X(PACKETS_IN, "packets_in", "packets", LOG, 1e6, 10, "packets this host received", SRC_HOST)   \
     X(BYTES_OUT, "bytes_out", "bytes", LOG, 1e9, 1000, "IP bytes this host sent", SRC_HOST)        \
@@ -184,25 +193,68 @@
       "other flows with no answer, traceroute aside", SRC_HOST)                                    \
     X(HALF_OPEN_RATIO, "half_open_ratio", "1", LINEAR, 1, 1, "half_open / (TCP flows + 4)",        \
       SRC_HOST)                                                                                    \
+    X(RESET_RATIO, "reset_ratio", "1", LINEAR, 1, 1, "TCP flows with any RST / (TCP flows + 4)",   \
+      SRC_HOST)                                                                                    \
     X(FAILED_RATIO, "failed_ratio", "1", LINEAR, 1, 1,                                             \
       "(half_open + refused + unanswered) / (flows + 4)", SRC_HOST)                                \
-    X(PEERS_PER_FLOW, "peers_per_flow", "1", LINEAR, 1, 1, "peers / flows", SRC_HOST)              \
-    X(PORTS_PER_FLOW, "ports_per_flow", "1", LINEAR, 1, 1, "ports / flows", SRC_HOST)              \
-    X(FLOWS_PER_S, "flows_per_s", "flows/s", LOG, 1e4, 0.1,                                        \
-      "flows / time since the window began, one second at least", SRC_HOST)                        \
     X(PACKETS_PER_S, "packets_per_s", "packets/s", LOG, 1e6, 1,                                    \
-      "packets / time since the window began, one second at least", SRC_HOST)                      \
+      "packets / time the window covers, one second at least", SRC_HOST)                           \
     X(PACKETS_PER_FLOW, "packets_per_flow", "packets", LOG, 1e4, 1, "mean packets per flow",       \
       SRC_HOST)                                                                                    \
+    X(FLOW_PACKETS_PER_S, "flow_packets_per_s", "packets/s", LOG, 1e6, 1,                          \
+      "of the fastest flow, one second at least", SRC_HOST)                                        \
+    X(FLOW_BYTES_PER_S, "flow_bytes_per_s", "bytes/s", LOG, 1e9, 1000,                             \
+      "of the flow with most bytes a second, one second at least", SRC_HOST)                       \
     X(SIZE_MEAN_OUT, "size_mean_out", "bytes", LINEAR, 1500, 1, "mean length of packets sent",     \
       SRC_HOST)                                                                                    \
     X(BYTES_OUT_SHARE, "bytes_out_share", "1", LINEAR, 1, 1, "bytes_out / all bytes", SRC_HOST)    \
     X(TCP_SHARE, "tcp_share", "1", LINEAR, 1, 1, "share of TCP flows", SRC_HOST)                   \
     X(UDP_SHARE, "udp_share", "1", LINEAR, 1, 1, "share of UDP flows", SRC_HOST)                   \
     X(ICMP_SHARE, "icmp_share", "1", LINEAR, 1, 1, "share of ICMP flows", SRC_HOST)                \
+    X(ICMP_PACKETS_PER_S, "icmp_packets_per_s", "packets/s", LOG, 1e5, 1,                          \
+      "ICMP packets / time the window covers", SRC_HOST)                                           \
     X(DNS_SHARE, "dns_share", "1", LINEAR, 1, 1, "share of flows to port 53", SRC_HOST)            \
     X(SMALL_SHARE, "small_share", "1", LINEAR, 1, 1, "share of flows of three packets or fewer",   \
-      SRC_HOST)
+      SRC_HOST)                                                                                    \
+    X(REPEAT_FLOWS, "repeat_flows", "flows", LOG, 1e4, 1,                                          \
+      "conversations with the busiest service of one peer, older ones less", SRC_PAIR)             \
+    X(REPEAT_ALIKE, "repeat_alike", "1", LINEAR, 1, 1,                                             \
+      "share of these within a quarter of their usual size", SRC_PAIR)                             \
+    X(UPLOAD_MAX, "upload_max", "bytes", LOG, 1e9, 1000,                                           \
+      "most bytes sent to one service of one peer; 0 as responder", SRC_PAIR)                      \
+    X(UPLOAD_SHARE, "upload_share", "1", LINEAR, 1, 1,                                             \
+      "upload_max / bytes both ways with that service", SRC_PAIR)                                  \
+    X(MAIL_PEERS, "mail_peers", "hosts", LOG, 1e4, 1,                                              \
+      "servers newly called on port 25, 465 or 587", SRC_PAIR)                                     \
+    X(BEACON_SCORE, "beacon_score", "1", LINEAR, 1, 1,                                             \
+      "(0.4 (1 - MAD / median gap) + 0.3 (1 - Bowley skew) + 0.3 Rayleigh periodogram) x share "   \
+      "of time filled; of the most regular service",                                               \
+      SRC_BEACON)                                                                                  \
+    X(BEACON_PERIOD, "beacon_period", "s", LOG, 3600, 1, "median gap between its calls",           \
+      SRC_BEACON)                                                                                  \
+    X(BEACON_LASTS, "beacon_lasts", "s", LOG, 86400, 60,                                           \
+      "how long its score has been 0.6 or more", SRC_BEACON)                                       \
+    X(DNS_QUERIES, "dns_queries", "messages", LOG, 1e5, 1, "DNS queries sent", SRC_DOMAIN)            \
+    X(DNS_NAMES, "dns_names", "names", LOG, 1e4, 1,                                                \
+      "distinct names below the base domain with most", SRC_DOMAIN)                                   \
+    X(DNS_NAME_MEAN, "dns_name_mean", "bytes", LINEAR, 253, 1,                                     \
+      "mean length of the names below it", SRC_DOMAIN)                                                \
+    X(DNS_ENTROPY, "dns_entropy", "bits", LINEAR, 5, 1, "mean entropy of a byte of these names",   \
+      SRC_DOMAIN)                                                                                     \
+    X(DNS_ODD_SHARE, "dns_odd_share", "1", LINEAR, 1, 1,                                           \
+      "share of types other than A and AAAA below it", SRC_DOMAIN)                                    \
+    X(ARRIVALS, "arrivals", "flows", LOG, 1e6, 1,                                                  \
+      "flows begun towards this host, also those that no table held; 0 as initiator", SRC_TARGET)  \
+    X(ARRIVALS_PEAK, "arrivals_peak", "flows/s", LOG, 1e5, 1, "most of them in one second",        \
+      SRC_TARGET)                                                                                  \
+    X(ARRIVAL_SYN_SHARE, "arrival_syn_share", "1", LINEAR, 1, 1,                                   \
+      "share of them begun by a bare SYN / (arrivals + 4)", SRC_TARGET)                            \
+    X(ARRIVAL_SOURCES, "arrival_sources", "hosts", LOG, 1e5, 1,                                    \
+      "distinct addresses they came from", SRC_TARGET)                                             \
+    X(PACKETS_PEAK, "packets_peak", "packets/s", LOG, 1e6, 100,                                    \
+      "most packets towards this host in one second, from 256 up", SRC_TARGET)                     \
+    X(BYTES_PEAK, "bytes_peak", "bytes/s", LOG, 1e9, 1e4,                                          \
+      "most bytes towards this host in one second, from 256 packets up", SRC_TARGET)
 
 #define FLOW_ENUM(id, ...) FLOW_##id,
 #define HOST_ENUM(id, ...) HOST_##id,

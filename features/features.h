@@ -106,8 +106,8 @@ enum feat_role { FEAT_SOURCE, FEAT_TARGET };
 struct feat_host_config {
     uint64_t seed; /* of the distinct-count hash: 0 = fresh and secret (live), else repeatable */
     uint32_t hosts_max; /* tracked (address, role) pairs, 64 … 2^22; the longest idle is evicted */
-    atl_ns window_ns;   /* length of a window */
-    atl_ns step_ns;     /* a window is also looked at every step before it closes */
+    atl_ns window_ns;   /* length of a window; it slides by a quarter of itself */
+    atl_ns step_ns;     /* a window is looked at every step when something new came */
 };
 
 void feat_host_config_default(struct feat_host_config *cfg);
@@ -117,9 +117,10 @@ int feat_host_config_check(const struct feat_host_config *cfg, struct atl_error 
 struct feat_host_row {
     struct dp_addr addr;
     enum feat_role role;
-    bool closed;              /* the window ended (else: a look at the running window) */
-    atl_ns first_ns, last_ns; /* first and last flow in the window */
+    bool closed; /* the first look after a window of the clock: these rows leave no flow out */
+    atl_ns first_ns, last_ns; /* first and last packet behind the window */
     uint32_t flows;
+    uint32_t events;       /* flows, arrivals or DNS queries, whichever are most */
     uint32_t peers;        /* distinct addresses on the other side, estimated */
     uint64_t packets;      /* both directions */
     struct dp_flow sample; /* the window's latest flow, for the alert's 5-tuple */
@@ -128,10 +129,14 @@ struct feat_host_row {
 
 struct feat_hosts;
 
+/** Bytes that the tables of this configuration hold from start to end. */
+size_t feat_hosts_memory_bytes(const struct feat_host_config *cfg);
 int feat_hosts_create(struct feat_hosts **ret_hosts, const struct feat_host_config *cfg);
 void feat_hosts_destroy(struct feat_hosts *hosts);
 /** Count a finished flow for its source and its target. Bounded work, no allocation. */
 ATL_HOT void feat_hosts_add(struct feat_hosts *hosts, const struct dp_flow *flow);
+/** Count what the dataplane saw before the flow table. Bounded work, no allocation. */
+ATL_HOT void feat_hosts_report(struct feat_hosts *hosts, const struct dp_report *report);
 /**
  * Looks that are due at `now_ns`, at most n; call again until it returns less than n.
  * With `flush` every open window is closed whatever its age, and time may begin anew.
