@@ -4,8 +4,9 @@
 #include <math.h>
 
 #define TAU           6.283185307179586
-#define PERIODS       17 /* tried, from 0.8 to 1.2 of the median */
-#define CALLS_CERTAIN 16 /* fewer lower the score */
+#define PERIODS       17  /* tried, from 0.8 to 1.2 of the median */
+#define MEDIAN_MIN    100 /* ticks, a second: faster is no calling home */
+#define CALLS_CERTAIN 16  /* fewer lower the score */
 
 static void sort(double *v, uint32_t n)
 {
@@ -66,7 +67,7 @@ struct beacon feat_beacon_measure(const uint32_t *stamps, uint32_t n)
     double span = stamps[n - 1] - stamps[0];
     sort(gaps, n - 1);
     double median = quantile(gaps, n - 1, 0.5);
-    if (median <= 0)
+    if (median < MEDIAN_MIN)
         return (struct beacon){0, 0};
     double filled = fmin(1, (n - 1) * median / span);
     double certain = fmin(1, n / (double)CALLS_CERTAIN);

@@ -217,9 +217,9 @@
     X(SMALL_SHARE, "small_share", "1", LINEAR, 1, 1, "share of flows of three packets or fewer",   \
       SRC_HOST)                                                                                    \
     X(REPEAT_FLOWS, "repeat_flows", "flows", LOG, 1e4, 1,                                          \
-      "conversations with the busiest service of one peer, older ones less", SRC_PAIR)             \
+      "conversations with the busiest service of one peer, DNS aside, older ones less", SRC_PAIR)  \
     X(REPEAT_ALIKE, "repeat_alike", "1", LINEAR, 1, 1,                                             \
-      "share of these within a quarter of their usual size", SRC_PAIR)                             \
+      "share of these from two thirds to one and a half of their usual size", SRC_PAIR)            \
     X(UPLOAD_MAX, "upload_max", "bytes", LOG, 1e9, 1000,                                           \
       "most bytes sent to one service of one peer; 0 as responder", SRC_PAIR)                      \
     X(UPLOAD_SHARE, "upload_share", "1", LINEAR, 1, 1,                                             \
@@ -232,8 +232,6 @@
       SRC_BEACON)                                                                                  \
     X(BEACON_PERIOD, "beacon_period", "s", LOG, 3600, 1, "median gap between its calls",           \
       SRC_BEACON)                                                                                  \
-    X(BEACON_LASTS, "beacon_lasts", "s", LOG, 86400, 60,                                           \
-      "how long its score has been 0.6 or more", SRC_BEACON)                                       \
     X(DNS_QUERIES, "dns_queries", "messages", LOG, 1e5, 1, "DNS queries sent", SRC_DOMAIN)            \
     X(DNS_NAMES, "dns_names", "names", LOG, 1e4, 1,                                                \
       "distinct names below the base domain with most", SRC_DOMAIN)                                   \

@@ -29,7 +29,7 @@ struct host_slice {
     float flow_packets_per_s, flow_bytes_per_s;
     float repeat_flows, repeat_alike;
     float upload, upload_share;
-    float beacon_score, beacon_period, beacon_lasts;
+    float beacon_score, beacon_period;
     uint32_t dns_queries;
     struct host_dns domain; /* the one with most names */
     uint64_t arrivals, arrival_syns;

@@ -52,7 +52,6 @@ static void take_peaks(struct host_slice *w, const struct host_slice *s)
     if (s->beacon_score > w->beacon_score) {
         w->beacon_score = s->beacon_score;
         w->beacon_period = s->beacon_period;
-        w->beacon_lasts = s->beacon_lasts;
     }
     if (s->domain.names > w->domain.names)
         w->domain = s->domain;
@@ -160,7 +159,6 @@ static void fill_shares(const struct host_slice *w, float *raw)
     raw[HOST_UPLOAD_SHARE] = w->upload_share;
     raw[HOST_BEACON_SCORE] = w->beacon_score;
     raw[HOST_BEACON_PERIOD] = w->beacon_period;
-    raw[HOST_BEACON_LASTS] = w->beacon_lasts;
     raw[HOST_DNS_NAMES] = w->domain.names;
     raw[HOST_DNS_NAME_MEAN] = w->domain.name_bytes;
     raw[HOST_DNS_ENTROPY] = w->domain.entropy;

@@ -104,9 +104,12 @@ static void count_sums(struct host_slice *s, const struct noted *n, const struct
         fmaxf(s->flow_bytes_per_s, (float)((double)(out->bytes + in->bytes) / n->duration_s));
 }
 
+/* Who asks a resolver again and again is no caller; the reports of domains tell of that. */
 static void count_pair(struct host_slice *s, const struct noted *n, bool source)
 {
     const struct pair *p = n->pair;
+    if (n->flow->dst_port == 53)
+        return;
     if (p->calls >= s->repeat_flows) {
         s->repeat_flows = p->calls;
         s->repeat_alike = p->calls > 0 ? p->alike / p->calls : 0;
@@ -114,7 +117,6 @@ static void count_pair(struct host_slice *s, const struct noted *n, bool source)
     if (p->score >= s->beacon_score) {
         s->beacon_score = p->score;
         s->beacon_period = p->period_s;
-        s->beacon_lasts = feat_pair_regular_s(p);
     }
     s->mail_peers += is_mail(n->flow) && !n->again;
     if (source && p->bytes_out >= s->upload) {

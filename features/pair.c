@@ -11,7 +11,8 @@
 #define APART_TICKS  10 /* calls nearer than that are one: a browser opens several */
 #define RESCORE      4  /* calls from one measurement to the next */
 #define CONTINUES_NS (35 * ATL_NS_PER_S)
-#define ALIKE_LOG2   0.32F /* a quarter up or a fifth down */
+#define ALIKE_LOG2   0.58F /* half up or a third down */
+#define REGULAR      0.6F  /* calls at random reach that once in thousands of pairs */
 #define FADED        0.05F
 
 static uint32_t sets_for(uint32_t pairs_max)
@@ -102,18 +103,9 @@ static void rescore(struct pair *pair)
         return;
     struct beacon b = feat_beacon_measure(pair->stamp, pair->stamps);
     pair->unscored = 0;
-    if (b.score >= PAIR_REGULAR && pair->score < PAIR_REGULAR)
-        pair->regular_since = pair->stamp[0];
-    pair->score = b.score;
-    pair->period_s = b.period_s;
-}
-
-float feat_pair_regular_s(const struct pair *pair)
-{
-    if (pair->score < PAIR_REGULAR)
-        return 0;
-    uint32_t ticks = pair->stamp[pair->stamps - 1] - pair->regular_since;
-    return (float)ticks * ((float)BEACON_TICK_NS * 1e-9F);
+    bool regular = b.score >= REGULAR;
+    pair->score = regular ? b.score : 0;
+    pair->period_s = regular ? b.period_s : 0;
 }
 
 /* A long conversation comes in pieces; the next piece is nobody's new call. */

@@ -15,17 +15,14 @@ struct pair {
     uint64_t id;    /* 0 = free */
     atl_ns last_ns; /* end of the latest flow */
     /* Of the last window, each older flow counting less (e-fold a window). */
-    float calls, alike; /* flows; of them within a quarter of the usual size */
+    float calls, alike; /* flows; of them near the usual size */
     float bytes_out, bytes_in;
-    float size_log2; /* usual size of a call */
-    float score, period_s;
-    uint32_t regular_since; /* first stamp of the regular pattern; when score ≥ PAIR_REGULAR */
-    uint16_t src_port;      /* of the latest flow */
+    float size_log2;       /* usual size of a call */
+    float score, period_s; /* of the calls' regularity, 0 when it is no more than chance */
+    uint16_t src_port;     /* of the latest flow */
     uint8_t stamps, unscored;
     uint32_t stamp[BEACON_STAMPS]; /* beginnings of calls, BEACON_TICK_NS, ascending */
 };
-
-#define PAIR_REGULAR 0.6F
 
 struct pairs {
     struct pair *set; /* sets of PAIR_WAYS */
@@ -44,7 +41,4 @@ size_t feat_pairs_bytes(uint32_t pairs_max);
  */
 const struct pair *feat_pairs_add(struct pairs *pairs, uint64_t id, const struct dp_flow *flow,
                                   bool *ret_again);
-/** How long the pattern has been regular, 0 when it is not. */
-float feat_pair_regular_s(const struct pair *pair);
-
 #endif
