@@ -16,15 +16,17 @@
 
 #define SEED         20261121
 #define FACTORY_ROWS 40000
-/* 2026-11-18 was a Wednesday: night, morning, noon and evening of one working day */
+/* An hour and a half shows which calls are regular. 2026-11-18 was a Wednesday: night, morning,
+ * noon and evening of one working day */
 #define DAY_NS (UINT64_C(1794960000) * ATL_NS_PER_S)
 
 static const struct site {
     double flows_per_second;
     uint32_t subscribers;
-    uint32_t hour;
+    uint32_t hour, minutes;
 } sites[] = {
-    {4, 20, 3}, {20, 100, 9}, {60, 400, 13}, {12, 50, 20}, {150, 1500, 21},
+    {4, 20, 3, 3},   {20, 100, 9, 3}, {60, 400, 13, 3},
+    {12, 50, 20, 3}, {3, 15, 10, 90}, {150, 1500, 21, 3},
 };
 
 static void no_signal(void *ctx, const struct alert_signal *signal)
@@ -63,7 +65,7 @@ static int watch_site(struct detector *detector, enum traf_profile profile, uint
     cfg.subscribers = sites[n].subscribers;
     cfg.flows_per_second = sites[n].flows_per_second;
     cfg.start_ns = DAY_NS + sites[n].hour * 3600 * ATL_NS_PER_S;
-    cfg.duration_ns = 180 * ATL_NS_PER_S;
+    cfg.duration_ns = sites[n].minutes * 60 * ATL_NS_PER_S;
     cfg.snap_bytes = 128;
     int r = traf_write_pcap(&cfg, scratch, &summary, err);
     if (r < 0)

@@ -4,9 +4,11 @@
 #include <string.h>
 
 struct facts {
-    float flows, peers, ports, failed, half_open, packets_per_s, packets_per_flow, size_out;
-    float bytes_out_share, bytes_out, tcp, udp, icmp, dns, small;
-    uint16_t port;
+    float flows, peers, ports, failed, half_open, packets_per_s, packets_per_flow;
+    float tcp, udp, dns_share, icmp_per_s, repeats, mail_peers;
+    float upload, upload_share, bytes_out_share, beacon;
+    float dns_queries, names, name_bytes, dns_odd;
+    float arrivals_peak, arrival_syns;
 };
 
 static float value(const struct feat_host_row *row, const char *name)
@@ -29,24 +31,44 @@ static struct facts facts_of(const struct feat_host_row *row)
         .half_open = value(row, "half_open_ratio"),
         .packets_per_s = value(row, "packets_per_s"),
         .packets_per_flow = value(row, "packets_per_flow"),
-        .size_out = value(row, "size_mean_out"),
-        .bytes_out_share = value(row, "bytes_out_share"),
-        .bytes_out = value(row, "bytes_out"),
         .tcp = value(row, "tcp_share"),
         .udp = value(row, "udp_share"),
-        .icmp = value(row, "icmp_share"),
-        .dns = value(row, "dns_share"),
-        .small = value(row, "small_share"),
-        .port = row->sample.dst_port,
+        .dns_share = value(row, "dns_share"),
+        .icmp_per_s = value(row, "icmp_packets_per_s"),
+        .repeats = value(row, "repeat_flows"),
+        .mail_peers = value(row, "mail_peers"),
+        .upload = value(row, "upload_max"),
+        .upload_share = value(row, "upload_share"),
+        .bytes_out_share = value(row, "bytes_out_share"),
+        .beacon = value(row, "beacon_score"),
+        .dns_queries = value(row, "dns_queries"),
+        .names = value(row, "dns_names"),
+        .name_bytes = value(row, "dns_name_mean"),
+        .dns_odd = value(row, "dns_odd_share"),
+        .arrivals_peak = value(row, "arrivals_peak"),
+        .arrival_syns = value(row, "arrival_syn_share"),
     };
 }
 
-/* --- rules for the initiator --- */
+/* --- rules for either end --- */
+
+static bool is_icmp_flood(const struct facts *f)
+{
+    return f->icmp_per_s >= 100 && f->icmp_per_s > 0.5F * f->packets_per_s;
+}
 
 static bool is_vertical_scan(const struct facts *f)
 {
     return f->ports >= 15 && f->ports > f->peers && f->failed > 0.3F;
 }
+
+static bool is_brute_force(const struct facts *f)
+{
+    return f->repeats >= 20 && f->tcp > 0.5F && f->packets_per_flow >= 4 &&
+           f->packets_per_flow <= 60;
+}
+
+/* --- rules for the initiator --- */
 
 static bool is_horizontal_scan(const struct facts *f)
 {
@@ -55,23 +77,29 @@ static bool is_horizontal_scan(const struct facts *f)
 
 static bool is_spam_run(const struct facts *f)
 {
-    return f->peers >= 10 && f->tcp > 0.5F && (f->port == 25 || f->port == 587);
+    return f->mail_peers >= 5;
 }
 
-static bool is_brute_force(const struct facts *f)
+static bool is_dns_tunnel(const struct facts *f)
 {
-    return f->flows >= 20 && f->peers <= 3 && f->ports <= 3 && f->tcp > 0.8F &&
-           f->packets_per_flow >= 4 && f->packets_per_flow <= 60;
+    return f->names >= 20 && (f->name_bytes >= 40 || f->dns_odd > 0.5F);
 }
 
 static bool is_dns_volume(const struct facts *f)
 {
-    return f->dns > 0.7F && f->flows >= 20;
+    return f->names >= 20 || (f->dns_share > 0.7F && f->dns_queries >= 20);
 }
 
 static bool is_exfiltration(const struct facts *f)
 {
-    return f->bytes_out_share > 0.8F && f->bytes_out > 1e7F && f->size_out > 600;
+    return f->upload >= 5e6F && f->upload_share > 0.9F;
+}
+
+/* Many packets a flow and no answer: a probe of a port sends one or two. */
+static bool is_one_way_flood(const struct facts *f)
+{
+    return f->packets_per_s > 200 && f->packets_per_flow > 10 && f->bytes_out_share > 0.9F &&
+           f->failed > 0.5F;
 }
 
 static bool is_source_flood(const struct facts *f)
@@ -79,21 +107,22 @@ static bool is_source_flood(const struct facts *f)
     return f->peers <= 3 && f->packets_per_s > 200;
 }
 
+static bool is_beacon(const struct facts *f)
+{
+    return f->beacon > 0;
+}
+
 /* --- rules for the responder --- */
 
 static bool is_syn_flood(const struct facts *f)
 {
-    return f->tcp > 0.5F && f->half_open > 0.5F;
+    return (f->tcp > 0.5F && f->half_open > 0.5F) ||
+           (f->arrivals_peak >= 100 && f->arrival_syns > 0.5F);
 }
 
 static bool is_udp_flood(const struct facts *f)
 {
     return f->udp > 0.5F && f->failed > 0.5F;
-}
-
-static bool is_icmp_flood(const struct facts *f)
-{
-    return f->icmp > 0.5F;
 }
 
 struct rule {
@@ -102,22 +131,29 @@ struct rule {
 };
 
 static const struct rule source_rules[] = {
+    {is_icmp_flood, {"icmp_flood", "sends ICMP at an unusual rate", "T1498.001"}},
+    {is_one_way_flood,
+     {"flood", "sends packets at an unusual rate to who never answers", "T1498.001"}},
     {is_vertical_scan,
      {"vertical_scan", "tries many ports of few hosts, and most tries fail", "T1046"}},
+    {is_spam_run, {"spam_run", "delivers mail to unusually many servers", "T1071.003"}},
     {is_horizontal_scan,
      {"horizontal_scan", "tries the same few ports on many hosts, and most tries fail", "T1046"}},
-    {is_spam_run, {"spam_run", "delivers mail to unusually many servers", "T1071.003"}},
-    {is_dns_volume, {"dns_volume", "asks unusually much of the DNS", "T1071.004"}},
-    {is_exfiltration, {"exfiltration", "sends far more than it receives", "T1048"}},
-    {is_source_flood, {"flood", "sends packets to one host at an unusual rate", "T1498.001"}},
+    {is_dns_tunnel, {"dns_tunnel", "asks ever new and long names below one domain", "T1071.004"}},
     {is_brute_force,
      {"brute_force", "opens short sessions to one service again and again", "T1110"}},
+    {is_dns_volume, {"dns_volume", "asks unusually much of the DNS", "T1071.004"}},
+    {is_exfiltration, {"exfiltration", "sends far more to one host than it receives", "T1048"}},
+    {is_source_flood, {"flood", "sends packets to one host at an unusual rate", "T1498.001"}},
+    {is_beacon, {"beacon", "calls one service at regular intervals", "T1071.001"}},
 };
 
 static const struct rule target_rules[] = {
+    {is_icmp_flood, {"icmp_flood", "receives ICMP at an unusual rate", "T1498.001"}},
+    {is_vertical_scan,
+     {"vertical_scan", "many of its ports are tried, and most tries fail", "T1046"}},
     {is_syn_flood,
      {"syn_flood", "receives connection attempts that are never completed", "T1498.001"}},
-    {is_icmp_flood, {"icmp_flood", "receives ICMP at an unusual rate", "T1498.001"}},
     {is_udp_flood, {"udp_flood", "receives UDP that it does not answer", "T1498.001"}},
 };
 

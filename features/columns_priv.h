@@ -178,7 +178,7 @@
     X(PEERS, "peers", "hosts", LOG, 1e4, 1, "distinct addresses on the other side", SRC_HLL)       \
     X(PORTS, "ports", "ports", LOG, 1e4, 1, "distinct responder ports, traceroute as one",         \
       SRC_HLL)                                                                                     \
-    X(NEW_PEERS, "new_peers", "hosts", LOG, 1e4, 1,                                                \
+    X(NEW_PEERS, "new_peers", "hosts", LOG, 1e3, 1,                                                \
       "peers not met before by this host, for half a day or more", SRC_HOST)                       \
     X(PORT_ENTROPY, "port_entropy", "bits", LINEAR, 4, 1,                                          \
       "entropy of the flows' responder ports, hashed to 16 classes", SRC_HOST)                     \
@@ -198,7 +198,7 @@
     X(FAILED_RATIO, "failed_ratio", "1", LINEAR, 1, 1,                                             \
       "(half_open + refused + unanswered) / (flows + 4)", SRC_HOST)                                \
     X(PACKETS_PER_S, "packets_per_s", "packets/s", LOG, 1e6, 1,                                    \
-      "packets / time the window covers, one second at least", SRC_HOST)                           \
+      "packets / time covered, one second at least", SRC_HOST)                                     \
     X(PACKETS_PER_FLOW, "packets_per_flow", "packets", LOG, 1e4, 1, "mean packets per flow",       \
       SRC_HOST)                                                                                    \
     X(FLOW_PACKETS_PER_S, "flow_packets_per_s", "packets/s", LOG, 1e6, 1,                          \
@@ -211,20 +211,20 @@
     X(TCP_SHARE, "tcp_share", "1", LINEAR, 1, 1, "share of TCP flows", SRC_HOST)                   \
     X(UDP_SHARE, "udp_share", "1", LINEAR, 1, 1, "share of UDP flows", SRC_HOST)                   \
     X(ICMP_SHARE, "icmp_share", "1", LINEAR, 1, 1, "share of ICMP flows", SRC_HOST)                \
-    X(ICMP_PACKETS_PER_S, "icmp_packets_per_s", "packets/s", LOG, 1e5, 1,                          \
-      "ICMP packets / time the window covers", SRC_HOST)                                           \
+    X(ICMP_PACKETS_PER_S, "icmp_packets_per_s", "packets/s", LOG, 1e4, 1,                          \
+      "ICMP packets / time covered", SRC_HOST)                                                     \
     X(DNS_SHARE, "dns_share", "1", LINEAR, 1, 1, "share of flows to port 53", SRC_HOST)            \
     X(SMALL_SHARE, "small_share", "1", LINEAR, 1, 1, "share of flows of three packets or fewer",   \
       SRC_HOST)                                                                                    \
-    X(REPEAT_FLOWS, "repeat_flows", "flows", LOG, 1e4, 1,                                          \
+    X(REPEAT_FLOWS, "repeat_flows", "flows", LOG, 100, 1,                                          \
       "conversations with the busiest service of one peer, DNS aside, older ones less", SRC_PAIR)  \
     X(REPEAT_ALIKE, "repeat_alike", "1", LINEAR, 1, 1,                                             \
       "share of these from two thirds to one and a half of their usual size", SRC_PAIR)            \
-    X(UPLOAD_MAX, "upload_max", "bytes", LOG, 1e9, 1000,                                           \
+    X(UPLOAD_MAX, "upload_max", "bytes", LOG, 1e8, 1e4,                                            \
       "most bytes sent to one service of one peer; 0 as responder", SRC_PAIR)                      \
     X(UPLOAD_SHARE, "upload_share", "1", LINEAR, 1, 1,                                             \
       "upload_max / bytes both ways with that service", SRC_PAIR)                                  \
-    X(MAIL_PEERS, "mail_peers", "hosts", LOG, 1e4, 1,                                              \
+    X(MAIL_PEERS, "mail_peers", "hosts", LOG, 100, 1,                                              \
       "servers newly called on port 25, 465 or 587", SRC_PAIR)                                     \
     X(BEACON_SCORE, "beacon_score", "1", LINEAR, 1, 1,                                             \
       "(0.4 (1 - MAD / median gap) + 0.3 (1 - Bowley skew) + 0.3 Rayleigh periodogram) x share "   \
@@ -233,7 +233,7 @@
     X(BEACON_PERIOD, "beacon_period", "s", LOG, 3600, 1, "median gap between its calls",           \
       SRC_BEACON)                                                                                  \
     X(DNS_QUERIES, "dns_queries", "messages", LOG, 1e5, 1, "DNS queries sent", SRC_DOMAIN)            \
-    X(DNS_NAMES, "dns_names", "names", LOG, 1e4, 1,                                                \
+    X(DNS_NAMES, "dns_names", "names", LOG, 1e3, 1,                                                \
       "distinct names below the base domain with most", SRC_DOMAIN)                                   \
     X(DNS_NAME_MEAN, "dns_name_mean", "bytes", LINEAR, 253, 1,                                     \
       "mean length of the names below it", SRC_DOMAIN)                                                \
@@ -243,11 +243,11 @@
       "share of types other than A and AAAA below it", SRC_DOMAIN)                                    \
     X(ARRIVALS, "arrivals", "flows", LOG, 1e6, 1,                                                  \
       "flows begun towards this host, also those that no table held; 0 as initiator", SRC_TARGET)  \
-    X(ARRIVALS_PEAK, "arrivals_peak", "flows/s", LOG, 1e5, 1, "most of them in one second",        \
+    X(ARRIVALS_PEAK, "arrivals_peak", "flows/s", LOG, 1e4, 1, "most of them in one second",        \
       SRC_TARGET)                                                                                  \
     X(ARRIVAL_SYN_SHARE, "arrival_syn_share", "1", LINEAR, 1, 1,                                   \
       "share of them begun by a bare SYN / (arrivals + 4)", SRC_TARGET)                            \
-    X(ARRIVAL_SOURCES, "arrival_sources", "hosts", LOG, 1e5, 1,                                    \
+    X(ARRIVAL_SOURCES, "arrival_sources", "hosts", LOG, 1e4, 1,                                    \
       "distinct addresses they came from", SRC_TARGET)                                             \
     X(PACKETS_PEAK, "packets_peak", "packets/s", LOG, 1e6, 100,                                    \
       "most packets towards this host in one second, from 256 up", SRC_TARGET)                     \

@@ -93,14 +93,19 @@ static double sources(const struct host *host)
     return feat_sketch_distinct(slices, SKETCH_AGES);
 }
 
-/* Since the window's oldest slice began, or the host was first met. */
-static double covered_s(const struct feat_hosts *h, const struct host *host)
+/*
+ * Since the window's oldest slice began, or the host was first met; but a record that ends now
+ * tells of minutes.
+ */
+static double covered_s(const struct feat_hosts *h, const struct host *host,
+                        const struct host_slice *w)
 {
     uint64_t oldest = h->now_ns / h->slice_ns;
     oldest = oldest >= SKETCH_AGES - 1 ? oldest - (SKETCH_AGES - 1) : 0;
     atl_ns begin = oldest * h->slice_ns;
     begin = host->born_ns > begin ? host->born_ns : begin;
-    return fmax(1, (double)(h->now_ns - begin) * 1e-9);
+    double packets_s = (double)(w->last_ns - w->first_ns) * 1e-9;
+    return fmax(fmax(1, packets_s), (double)(h->now_ns - begin) * 1e-9);
 }
 
 static double share(double part, double whole)
@@ -206,7 +211,7 @@ bool feat_host_row(const struct feat_hosts *h, const struct host *host, struct f
     row->raw[HOST_PORTS] = (float)feat_sketch_count(&host->ports);
     row->raw[HOST_PORT_ENTROPY] = (float)port_entropy(host);
     row->raw[HOST_ARRIVAL_SOURCES] = (float)from;
-    fill_counts(&w, covered_s(h, host), row->raw);
+    fill_counts(&w, covered_s(h, host, &w), row->raw);
     fill_shares(&w, row->raw);
     return true;
 }
