@@ -21,6 +21,9 @@
 /* So many packets weigh as much as a flow where too little happened to alert on. */
 #define PACKETS_AS_A_FLOW 100
 
+/* A host view learns from windows of so much less than it alerts on. */
+#define LEARN_PART 4
+
 /* Unusual flows of one source: at least so many, and rarer than this by chance. */
 #define TALLY_UNUSUAL_MIN 8
 #define TALLY_P_MAX       1e-6
@@ -422,15 +425,23 @@ void detector_report(struct detector *d, const struct dp_report *report)
 }
 
 /* A flood and a theft may be a single conversation. */
-static bool has_volume(const struct detector *d, const struct feat_host_row *row)
+static bool has_volume(const struct feat_host_row *row, uint32_t min_flows)
 {
-    return row->events >= d->cfg.min_flows ||
-           row->packets >= (uint64_t)d->cfg.min_flows * PACKETS_AS_A_FLOW;
+    return row->events >= min_flows || row->packets >= (uint64_t)min_flows * PACKETS_AS_A_FLOW;
+}
+
+/*
+ * Windows of one or two flows are the most and the strangest, and never alerted on: a boundary
+ * drawn around them would hold every attack.
+ */
+static bool worth_learning(const struct detector *d, const struct feat_host_row *row)
+{
+    return has_volume(row, (d->cfg.min_flows + LEARN_PART - 1) / LEARN_PART);
 }
 
 static bool worth_an_alert(const struct detector *d, const struct feat_host_row *row)
 {
-    if (!has_volume(d, row))
+    if (!has_volume(row, d->cfg.min_flows))
         return false;
     return row->role == FEAT_SOURCE || row->peers >= TARGET_PEERS_MIN;
 }
@@ -470,7 +481,7 @@ static void judge_host(struct detector *d, const struct feat_host_row *row)
         signal_host(d, row, &o, x);
     }
     /* what is odd but too little to alert on must be learned, or it stays odd for ever */
-    if (alert)
+    if (alert || !worth_learning(d, row))
         return;
     pthread_mutex_lock(&d->rows_lock);
     remember(d, VIEW_HOST, x, &row->addr);

@@ -14,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEED         20261121
-#define FACTORY_ROWS 40000
+#define SEED          20261121
+#define FACTORY_ROWS  40000
+#define FACTORY_FLOWS 20 /* the default of alerts.min_flows */
 /* An hour and a half shows which calls are regular. 2026-11-18 was a Wednesday: night, morning,
  * noon and evening of one working day */
 #define DAY_NS (UINT64_C(1794960000) * ATL_NS_PER_S)
@@ -94,7 +95,7 @@ static int learn(struct detector *detector, struct model_set *set, struct atl_er
 static int make(const char *scratch, struct model_set *set, struct atl_error *err)
 {
     struct detector_config cfg = {.context = {.seed = SEED, .entries_max = 1U << 20},
-                                  .min_flows = 1,
+                                  .min_flows = FACTORY_FLOWS,
                                   .reservoir_rows = FACTORY_ROWS,
                                   .seed = SEED,
                                   .in_iface = ""};

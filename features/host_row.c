@@ -9,6 +9,8 @@
 #define ARRIVALS_MIN 32
 #define QUERIES_MIN  8
 
+#define REPEATS_MIN 3 /* fewer calls are alike by chance */
+
 static void add_sums(struct host_slice *w, const struct host_slice *s)
 {
     w->packets_out += s->packets_out;
@@ -160,7 +162,7 @@ static void fill_shares(const struct host_slice *w, float *raw)
     raw[HOST_ICMP_SHARE] = (float)share(w->icmp, w->flows);
     raw[HOST_DNS_SHARE] = (float)share(w->dns, w->flows);
     raw[HOST_SMALL_SHARE] = (float)share(w->small, w->flows);
-    raw[HOST_REPEAT_ALIKE] = fminf(w->repeat_alike, 1);
+    raw[HOST_REPEAT_ALIKE] = w->repeat_flows >= REPEATS_MIN ? fminf(w->repeat_alike, 1) : 0;
     raw[HOST_UPLOAD_SHARE] = w->upload_share;
     raw[HOST_BEACON_SCORE] = w->beacon_score;
     raw[HOST_BEACON_PERIOD] = w->beacon_period;
