@@ -21,7 +21,7 @@
 /* So many packets weigh as much as a flow where too little happened to alert on. */
 #define PACKETS_AS_A_FLOW 100
 
-/* A host view learns from windows of so much less than it alerts on. */
+/* A host is learned from windows of so much less than it is alerted on. */
 #define LEARN_PART 4
 
 /* Unusual flows of one source: at least so many, and rarer than this by chance. */
@@ -432,11 +432,12 @@ static bool has_volume(const struct feat_host_row *row, uint32_t min_flows)
 
 /*
  * Windows of one or two flows are the most and the strangest, and never alerted on: a boundary
- * drawn around them would hold every attack.
+ * drawn around them would hold every attack. And one row a window: a dozen looks at the same burst
+ * would pass for a dozen bursts.
  */
 static bool worth_learning(const struct detector *d, const struct feat_host_row *row)
 {
-    return has_volume(row, (d->cfg.min_flows + LEARN_PART - 1) / LEARN_PART);
+    return row->closed && has_volume(row, (d->cfg.min_flows + LEARN_PART - 1) / LEARN_PART);
 }
 
 static bool worth_an_alert(const struct detector *d, const struct feat_host_row *row)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define SEED          20261121
-#define FACTORY_ROWS  40000
+#define FACTORY_ROWS  120000
 #define FACTORY_FLOWS 20 /* the default of alerts.min_flows */
 /* An hour and a half shows which calls are regular. 2026-11-18 was a Wednesday: night, morning,
  * noon and evening of one working day */
@@ -26,8 +26,8 @@ static const struct site {
     uint32_t subscribers;
     uint32_t hour, minutes;
 } sites[] = {
-    {4, 20, 3, 3},   {20, 100, 9, 3}, {60, 400, 13, 3},
-    {12, 50, 20, 3}, {3, 15, 10, 90}, {150, 1500, 21, 3},
+    {4, 20, 3, 3},   {20, 100, 9, 3},  {60, 400, 13, 3},   {12, 50, 20, 3},
+    {3, 15, 10, 90}, {10, 60, 15, 30}, {150, 1500, 21, 3},
 };
 
 static void no_signal(void *ctx, const struct alert_signal *signal)

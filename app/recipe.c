@@ -13,8 +13,8 @@ static const struct recipe {
     uint32_t widths[3];
     double risk;
 } recipes[VIEW_COUNT] = {
-    [VIEW_FLOW] = {{24, 8, 24}, 1e-3},  /* many flows: single ones may pass, the tally decides */
-    [VIEW_HOST] = {{32, 12, 32}, 1e-5}, /* few rows, and a busy host that passes is an alert */
+    [VIEW_FLOW] = {{24, 8, 24}, 1e-3}, /* many flows: single ones may pass, the tally decides */
+    [VIEW_HOST] = {{24, 8, 24}, 5e-6}, /* few rows, and a busy host that passes is an alert */
 };
 
 void recipe_shape(enum view view, struct learn_shape *shape)

@@ -27,7 +27,7 @@ struct host_slice {
     uint32_t new_peers, mail_peers;
     uint16_t ports[HOST_PORT_CLASSES]; /* flows by hashed responder port, saturating */
     float flow_packets_per_s, flow_bytes_per_s;
-    float repeat_flows, repeat_alike;
+    float repeat_flows, repeat_alike, repeat_excess;
     float upload, upload_share;
     float beacon_score, beacon_period;
     uint32_t dns_queries;

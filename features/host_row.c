@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* What a window of reports alone must hold to be worth a row. */
-#define ARRIVALS_MIN 32
-#define QUERIES_MIN  8
+#define ARRIVALS_MIN 200
+#define QUERIES_MIN  50
 
 #define REPEATS_MIN 3 /* fewer calls are alike by chance */
 
@@ -43,6 +43,7 @@ static void take_peaks(struct host_slice *w, const struct host_slice *s)
     w->arrivals_peak = fmaxf(w->arrivals_peak, s->arrivals_peak);
     w->packets_peak = fmaxf(w->packets_peak, s->packets_peak);
     w->bytes_peak = fmaxf(w->bytes_peak, s->bytes_peak);
+    w->repeat_excess = fmaxf(w->repeat_excess, s->repeat_excess);
     if (s->repeat_flows > w->repeat_flows) {
         w->repeat_flows = s->repeat_flows;
         w->repeat_alike = s->repeat_alike;
@@ -139,6 +140,7 @@ static void fill_counts(const struct host_slice *w, double elapsed, float *raw)
     raw[HOST_FLOW_BYTES_PER_S] = w->flow_bytes_per_s;
     raw[HOST_ICMP_PACKETS_PER_S] = (float)((double)w->icmp_packets / elapsed);
     raw[HOST_REPEAT_FLOWS] = w->repeat_flows;
+    raw[HOST_REPEAT_EXCESS] = w->repeat_excess;
     raw[HOST_UPLOAD_MAX] = w->upload;
     raw[HOST_MAIL_PEERS] = (float)w->mail_peers;
     raw[HOST_DNS_QUERIES] = (float)w->dns_queries;

@@ -14,6 +14,9 @@
 #define RATE_SAMPLES 4
 #define RATE_PACKETS 256
 
+/* A busy client's conversations with one service in a window. */
+#define REPEATS_USUAL 30
+
 /* --- a flow --- */
 
 enum outcome { ANSWERED, HALF_OPEN, REFUSED, UNANSWERED };
@@ -114,6 +117,9 @@ static void count_pair(struct host_slice *s, const struct noted *n, bool source)
         s->repeat_flows = p->calls;
         s->repeat_alike = p->calls > 0 ? p->alike / p->calls : 0;
     }
+    /* Guesses come fast and without a beat; what is polled has one. */
+    float excess = (p->alike - REPEATS_USUAL) * (1 - p->score);
+    s->repeat_excess = fmaxf(s->repeat_excess, excess);
     if (p->score >= s->beacon_score) {
         s->beacon_score = p->score;
         s->beacon_period = p->period_s;
