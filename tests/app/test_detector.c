@@ -152,19 +152,19 @@ static void a_scan_is_signalled_and_not_learned(void **state)
     struct atl_rng rng;
     atl_rng_init_seed(&rng, 2);
     make(&d, &seen);
-    run_benign(d, &rng, 0, 300);
+    run_benign(d, &rng, 0, 1200);
     learn(d, VIEW_FLOW);
     learn(d, VIEW_HOST);
-    run_benign(d, &rng, 300, 600);
+    run_benign(d, &rng, 1200, 1500);
     assert_int_equal(seen.signals, 0);
     assert_true(seen.scored[VIEW_FLOW] > 10000 && seen.scored[VIEW_HOST] > 1000);
 
     struct detector_stats before, after;
     detector_stats(d, &before);
-    for (uint32_t s = 600; s < 640; s++) {
+    for (uint32_t s = 1500; s < 1540; s++) {
         atl_ns now_ns = T0 + s * ATL_NS_PER_S;
         for (uint32_t i = 0; i < 30; i++) {
-            struct dp_flow f = probe((s - 600) * 30 + i, now_ns);
+            struct dp_flow f = probe((s - 1500) * 30 + i, now_ns);
             detector_add(d, &f);
         }
         detector_step(d, now_ns, false);
@@ -241,7 +241,7 @@ static void the_same_rows_give_the_same_model(void **state)
         uint32_t n;
         atl_rng_init_seed(&rng, 3);
         make(&d, &seen);
-        run_benign(d, &rng, 0, 60);
+        run_benign(d, &rng, 0, 300);
         assert_int_equal(detector_copy_rows(d, VIEW_HOST, &rows, &n), 0);
         assert_int_equal(recipe_train(VIEW_HOST, NULL, rows, n, 9, "x", &model, &err), 0);
         learn_model_hash(model, hash[run]);

@@ -146,6 +146,121 @@ static void a_clock_that_steps_back_is_harmless(void **state)
     assert_true(feat_hosts_take(hosts, T0 + 5 * ATL_NS_PER_S, false, rows, 4096) > 300);
 }
 
+static const struct feat_host_row *look(const char *addr, enum feat_role role)
+{
+    uint32_t n = feat_hosts_take(hosts, T0 + 10 * ATL_NS_PER_S, false, rows, 4096);
+    const struct feat_host_row *row = row_of(n, addr, role);
+    assert_non_null(row);
+    for (uint32_t c = 0; c < feat_schema_host()->n_columns; c++)
+        assert_true(isfinite(row->raw[c]) && row->raw[c] >= 0);
+    return row;
+}
+
+/* What the dataplane saw of a flood whose flows never came: the victim is known all the same. */
+static void a_report_makes_a_victim(void **state)
+{
+    (void)state;
+    struct dp_report r = {.kind = DP_REPORT_TARGET, .first_ns = T0, .last_ns = T0 + 1};
+    r.target = (struct dp_target){
+        .addr = make_addr("203.0.113.1"), .flows = 5000, .syns = 5000, .proto = IPPROTO_TCP};
+    feat_hosts_take(hosts, T0, false, rows, 1);
+    for (int i = 0; i < DP_DISTINCT_REGISTERS; i++)
+        r.target.sources.rank[i] = 7;
+    feat_hosts_report(hosts, &r);
+    feat_hosts_report(hosts, &r); /* another worker, the same second */
+    const struct feat_host_row *row = look("203.0.113.1", FEAT_TARGET);
+    assert_int_equal(row->flows, 0);
+    assert_int_equal(row->events, 10000);
+    assert_float_equal(column(row, "arrivals_peak"), 10000, 0);
+    assert_true(column(row, "arrival_syn_share") > 0.99F);
+    assert_true(row->peers > 5000 && row->peers < 7000); /* 0.709 × 64 × 2^7 */
+}
+
+static void a_guesser_repeats_itself(void **state)
+{
+    (void)state;
+    feat_hosts_take(hosts, T0, false, rows, 1);
+    for (uint16_t i = 0; i < 100; i++) {
+        struct dp_flow f = make_flow("10.0.0.7", 2000 + i, "203.0.113.9", 22, IPPROTO_TCP);
+        feat_hosts_add(hosts, &f);
+    }
+    const struct feat_host_row *row = look("10.0.0.7", FEAT_SOURCE);
+    assert_float_equal(column(row, "repeat_flows"), 100, 0.1);
+    assert_float_equal(column(row, "repeat_alike"), 1, 0.01);
+    assert_float_equal(column(row, "repeat_excess"), 70, 0.1);
+    assert_float_equal(column(row, "new_peers"), 1, 0);
+    assert_float_equal(column(row, "port_entropy"), 0, 0);
+}
+
+static void an_upload_is_seen_with_its_peer(void **state)
+{
+    (void)state;
+    feat_hosts_take(hosts, T0, false, rows, 1);
+    struct dp_flow f = make_flow("10.0.0.7", 2000, "203.0.113.9", 443, IPPROTO_TCP);
+    f.fwd.bytes = 50000000;
+    f.fwd.packets = 40000;
+    feat_hosts_add(hosts, &f);
+    const struct feat_host_row *row = look("10.0.0.7", FEAT_SOURCE);
+    assert_float_equal(column(row, "upload_max"), 5e7, 1);
+    assert_true(column(row, "upload_share") > 0.99F);
+    assert_float_equal(column(row, "flow_packets_per_s"), 40002, 1);
+}
+
+static void a_tunnel_shows_in_its_domain(void **state)
+{
+    (void)state;
+    feat_hosts_take(hosts, T0, false, rows, 1);
+    struct dp_report r = {.kind = DP_REPORT_DOMAIN, .first_ns = T0, .last_ns = T0 + 1};
+    r.domain = (struct dp_domain){.client = make_addr("10.0.0.7"),
+                                  .domain = 99,
+                                  .queries = 400,
+                                  .named = 400,
+                                  .name_bytes = 400 * 90,
+                                  .entropy = 400 * 4 * 256};
+    for (int i = 0; i < DP_DISTINCT_REGISTERS; i++)
+        r.domain.names.rank[i] = 4;
+    feat_hosts_report(hosts, &r);
+    const struct feat_host_row *row = look("10.0.0.7", FEAT_SOURCE);
+    assert_float_equal(column(row, "dns_queries"), 400, 0);
+    assert_true(column(row, "dns_names") > 400);
+    assert_float_equal(column(row, "dns_name_mean"), 90, 0.1);
+    assert_float_equal(column(row, "dns_entropy"), 4, 0.01);
+    assert_float_equal(column(row, "dns_odd_share"), 1, 0);
+}
+
+/* A call a minute: the score comes with the calls, and chance has none. */
+static void a_beacon_is_scored(void **state)
+{
+    (void)state;
+    const struct feat_host_row *row = NULL;
+    for (uint32_t i = 0; i < 20; i++) {
+        atl_ns now = T0 + i * 60 * ATL_NS_PER_S;
+        struct dp_flow f =
+            make_flow("10.0.0.7", (uint16_t)(2000 + i), "203.0.113.9", 443, IPPROTO_TCP);
+        f.first_ns = now;
+        f.last_ns = now + ATL_NS_PER_S;
+        feat_hosts_take(hosts, now, false, rows, 4096);
+        feat_hosts_add(hosts, &f);
+        uint32_t n = feat_hosts_take(hosts, now + 6 * ATL_NS_PER_S, false, rows, 4096);
+        row = row_of(n, "10.0.0.7", FEAT_SOURCE);
+        assert_non_null(row);
+        if (i < 7)
+            assert_float_equal(column(row, "beacon_score"), 0, 0);
+    }
+    assert_true(column(row, "beacon_score") > 0.95F);
+    assert_float_equal(column(row, "beacon_period"), 60, 0.01);
+}
+
+static void memory_is_known_and_bounded(void **state)
+{
+    (void)state;
+    struct feat_host_config cfg;
+    feat_host_config_default(&cfg);
+    double each = (double)feat_hosts_memory_bytes(&cfg) / cfg.hosts_max;
+    print_message("# %.0f bytes for each tracked host\n", each);
+    assert_true(each < 4096);
+}
+
 int main(void)
 {
     if (atl_base_init() < 0)
@@ -158,6 +273,12 @@ int main(void)
                                         drop_hosts),
         cmocka_unit_test_setup_teardown(a_clock_that_steps_back_is_harmless, make_hosts,
                                         drop_hosts),
+        cmocka_unit_test_setup_teardown(a_report_makes_a_victim, make_hosts, drop_hosts),
+        cmocka_unit_test_setup_teardown(a_guesser_repeats_itself, make_hosts, drop_hosts),
+        cmocka_unit_test_setup_teardown(an_upload_is_seen_with_its_peer, make_hosts, drop_hosts),
+        cmocka_unit_test_setup_teardown(a_tunnel_shows_in_its_domain, make_hosts, drop_hosts),
+        cmocka_unit_test_setup_teardown(a_beacon_is_scored, make_hosts, drop_hosts),
+        cmocka_unit_test_setup_teardown(memory_is_known_and_bounded, make_hosts, drop_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
