@@ -12,7 +12,7 @@
 #define RESCORE      4  /* calls from one measurement to the next */
 #define CONTINUES_NS (35 * ATL_NS_PER_S)
 #define ALIKE_LOG2   0.58F /* half up or a third down */
-#define REGULAR      0.7F /* what calls at random hardly ever reach */
+#define REGULAR      0.7F  /* what calls at random hardly ever reach */
 #define FADED        0.05F
 
 static uint32_t sets_for(uint32_t pairs_max)
