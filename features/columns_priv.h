@@ -222,7 +222,7 @@
       "share of these from two thirds to one and a half of their usual size; 0 below three calls", \
       SRC_PAIR)                                                                                    \
     X(REPEAT_EXCESS, "repeat_excess", "flows", LOG, 100, 1,                                        \
-      "most alike conversations beyond 30 with one service of one peer, times 1 - its beacon "     \
+      "most alike TCP conversations beyond 45 with one service of one peer, times 1 - its beacon " \
       "score",                                                                                     \
       SRC_PAIR)                                                                                    \
     X(UPLOAD_MAX, "upload_max", "bytes", LOG, 1e8, 1e4,                                            \

@@ -15,7 +15,7 @@
 #define RATE_PACKETS 256
 
 /* A busy client's conversations with one service in a window. */
-#define REPEATS_USUAL 30
+#define REPEATS_USUAL 45
 
 /* --- a flow --- */
 
@@ -118,7 +118,8 @@ static void count_pair(struct host_slice *s, const struct noted *n, bool source)
         s->repeat_alike = p->calls > 0 ? p->alike / p->calls : 0;
     }
     /* Guesses come fast and without a beat; what is polled has one. */
-    float excess = (p->alike - REPEATS_USUAL) * (1 - p->score);
+    bool tcp = n->flow->proto == IPPROTO_TCP;
+    float excess = tcp ? (p->alike - REPEATS_USUAL) * (1 - p->score) : 0;
     s->repeat_excess = fmaxf(s->repeat_excess, excess);
     if (p->score >= s->beacon_score) {
         s->beacon_score = p->score;

@@ -187,7 +187,7 @@ static void a_guesser_repeats_itself(void **state)
     const struct feat_host_row *row = look("10.0.0.7", FEAT_SOURCE);
     assert_float_equal(column(row, "repeat_flows"), 100, 0.1);
     assert_float_equal(column(row, "repeat_alike"), 1, 0.01);
-    assert_float_equal(column(row, "repeat_excess"), 70, 0.1);
+    assert_float_equal(column(row, "repeat_excess"), 55, 0.1);
     assert_float_equal(column(row, "new_peers"), 1, 0);
     assert_float_equal(column(row, "port_entropy"), 0, 0);
 }
