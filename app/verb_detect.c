@@ -84,8 +84,7 @@ static int on_step(void *ctx, atl_ns now_ns, bool last)
 
 static int replay(struct detect *d, const char *file, struct atl_error *err)
 {
-    const struct replay_ops ops = {
-        .flow = on_flow, .step = on_step, .report = on_report, .ctx = d};
+    const struct replay_ops ops = {.flow = on_flow, .step = on_step, .report = on_report, .ctx = d};
     struct dp_counters c;
     int r = replay_file(DP_BACKEND_PCAP, DP_KEY_INNER, file, &ops, &c, err);
     d->read_any = c.received_packets > 0 || r == 0;

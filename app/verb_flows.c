@@ -89,6 +89,12 @@ static int on_flow(void *ctx, const struct dp_flow *flow)
     return exporter_flow(f->exporter, flow, raw, f->now_ns, f->err);
 }
 
+static void on_report(void *ctx, const struct dp_report *report)
+{
+    struct flows *f = ctx;
+    view_writer_report(f->writer, report);
+}
+
 static void on_link(void *ctx, const struct dp_link *second)
 {
     struct flows *f = ctx;
@@ -145,6 +151,7 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
         const struct replay_ops ops = {
             .flow = on_flow,
             .step = on_step,
+            .report = f->writer != NULL ? on_report : NULL,
             .link = f->view == FLOWS_LINK ? on_link : NULL,
             .end = files != NULL ? read_telecom : NULL,
             .detail_flows = f->detail,

@@ -102,6 +102,12 @@ void view_writer_flow(struct view_writer *w, const struct dp_flow *flow)
         feat_hosts_add(w->hosts, flow);
 }
 
+void view_writer_report(struct view_writer *w, const struct dp_report *report)
+{
+    if (w->hosts != NULL)
+        feat_hosts_report(w->hosts, report);
+}
+
 void view_writer_link(struct view_writer *w, const struct dp_link *second)
 {
     if (w->links != NULL)

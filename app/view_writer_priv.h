@@ -21,6 +21,7 @@ struct view_writer;
 int view_writer_create(struct view_writer **ret_writer, const struct view_writer_config *cfg,
                        struct atl_error *err);
 void view_writer_flow(struct view_writer *writer, const struct dp_flow *flow);
+void view_writer_report(struct view_writer *writer, const struct dp_report *report);
 void view_writer_link(struct view_writer *writer, const struct dp_link *second);
 /**
  * Rows that are due; the last of a file with `flush`.

@@ -7,13 +7,13 @@
 #ifndef FEAT_COLUMNS_PRIV_H
 #define FEAT_COLUMNS_PRIV_H
 
-#define SRC_FLOW "flow record"
-#define SRC_CIC  "CICFlowMeter, corrected"
-#define SRC_DNS  "first question of each DNS message on UDP port 53"
-#define SRC_HOST "host window"
-#define SRC_10S  "damped: half-life 10 s, this flow included"
-#define SRC_60S  "damped: half-life 60 s, this flow included"
-#define SRC_600S "damped: half-life 600 s, this flow included"
+#define SRC_FLOW   "flow record"
+#define SRC_CIC    "CICFlowMeter, corrected"
+#define SRC_DNS    "first question of each DNS message on UDP port 53"
+#define SRC_HOST   "host window"
+#define SRC_10S    "damped: half-life 10 s, this flow included"
+#define SRC_60S    "damped: half-life 60 s, this flow included"
+#define SRC_600S   "damped: half-life 600 s, this flow included"
 #define SRC_HLL    "host window, HyperLogLog (Flajolet 2007)"
 #define SRC_PAIR   "table of pairs"
 #define SRC_BEACON "table of pairs, Bowley 1901, Rayleigh 1919"
@@ -237,15 +237,15 @@
       SRC_BEACON)                                                                                  \
     X(BEACON_PERIOD, "beacon_period", "s", LOG, 3600, 1, "median gap between its calls",           \
       SRC_BEACON)                                                                                  \
-    X(DNS_QUERIES, "dns_queries", "messages", LOG, 1e5, 1, "DNS queries sent", SRC_DOMAIN)            \
+    X(DNS_QUERIES, "dns_queries", "messages", LOG, 1e5, 1, "DNS queries sent", SRC_DOMAIN)         \
     X(DNS_NAMES, "dns_names", "names", LOG, 1e3, 1,                                                \
-      "distinct names below the base domain with most", SRC_DOMAIN)                                   \
+      "distinct names below the base domain with most", SRC_DOMAIN)                                \
     X(DNS_NAME_MEAN, "dns_name_mean", "bytes", LINEAR, 253, 1,                                     \
-      "mean length of the names below it", SRC_DOMAIN)                                                \
+      "mean length of the names below it", SRC_DOMAIN)                                             \
     X(DNS_ENTROPY, "dns_entropy", "bits", LINEAR, 5, 1, "mean entropy of a byte of these names",   \
-      SRC_DOMAIN)                                                                                     \
+      SRC_DOMAIN)                                                                                  \
     X(DNS_ODD_SHARE, "dns_odd_share", "1", LINEAR, 1, 1,                                           \
-      "share of types other than A and AAAA below it", SRC_DOMAIN)                                    \
+      "share of types other than A and AAAA below it", SRC_DOMAIN)                                 \
     X(ARRIVALS, "arrivals", "flows", LOG, 1e6, 1,                                                  \
       "flows begun towards this host, also those that no table held; 0 as initiator", SRC_TARGET)  \
     X(ARRIVALS_PEAK, "arrivals_peak", "flows/s", LOG, 1e4, 1, "most of them in one second",        \
