@@ -350,7 +350,10 @@ struct dp_config {
      * DPDK: port name or vdev string, e.g. "net_pcap0,rx_pcap=/tmp/a.pcap".
      */
     const char *device;
-    bool file;         /* device is a capture file (libpcap) or a net_pcap rx_pcap vdev (DPDK) */
+    bool file; /* device is a capture file (libpcap) or a net_pcap rx_pcap vdev (DPDK) */
+    /* Of every keyed hash: 0 = fresh and secret, for traffic that may aim at it; else the same
+     * estimates of distinct things every time, for a file that is studied. */
+    uint64_t seed;
     bool pace;         /* files: deliver packets at the speed of their timestamps */
     double pace_speed; /* 1.0 = as captured, 2.0 = twice as fast; 0.01 … 1000 */
     enum dp_key_view key;

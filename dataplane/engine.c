@@ -119,9 +119,10 @@ static void describe(struct dp_engine *engine, const struct dp_config *cfg,
 static int fill_engine(struct dp_engine *engine, struct dp_intake *intake,
                        const struct dp_config *cfg, struct atl_error *err)
 {
-    struct atl_hash_key key;
+    struct atl_hash_key key = {cfg->seed, ~cfg->seed};
     int r = 0;
-    atl_hash_key_init(&key);
+    if (cfg->seed == 0)
+        atl_hash_key_init(&key);
     if (cfg->workers > 1 && !(intake->by_flow && intake->count == cfg->workers))
         r = dp_distribute_create(&engine->distribute, intake->count, cfg->workers);
     if (r == 0)
