@@ -30,8 +30,8 @@ struct alert_signal {
     atl_ns time_ns;    /* wall time of the evidence's last packet */
     atl_ns first_ns;   /* of its first */
     char kind[24];     /* "horizontal_scan", "syn_flood", "anomaly", … */
-    char entity[48];   /* address alerted on */
-    char role[8];      /* "source" or "target" */
+    char entity[48];   /* address alerted on, or name of the link */
+    char role[8];      /* "source", "target" or "link" */
     char detector[16]; /* "host", "flow" */
     double score;      /* 0.5 … 1 */
     double p_value;

@@ -62,11 +62,24 @@ static bool is_target(const struct alert_signal *s)
     return strcmp(s->role, "target") == 0;
 }
 
+/* A finding about the link as a whole has no address. */
+static bool is_link(const struct alert_signal *s)
+{
+    return strcmp(s->role, "link") == 0;
+}
+
+static const char *preposition(const struct alert_signal *s)
+{
+    if (is_link(s))
+        return "on";
+    return is_target(s) ? "against" : "from";
+}
+
 /* "horizontal_scan", source 10.3.0.66 → "Horizontal scan from 10.3.0.66" */
 static void signature(const struct alert_signal *s, char *out, size_t out_bytes)
 {
-    snprintf(out, out_bytes, "%s %s %s", s->kind[0] != '\0' ? s->kind : "anomaly",
-             is_target(s) ? "against" : "from", s->entity);
+    snprintf(out, out_bytes, "%s %s %s", s->kind[0] != '\0' ? s->kind : "anomaly", preposition(s),
+             s->entity);
     out[0] = (char)toupper((unsigned char)out[0]);
     for (char *at = out; *at != '\0' && *at != ' '; at++)
         *at = *at == '_' ? ' ' : *at;
@@ -143,7 +156,7 @@ static json_t *own_block(struct builder *b, const struct alert_config *cfg,
 /* Readers of EVE look for addresses: a finding about a host alone names that host. */
 static void put_flow_key(struct builder *b, json_t *o, const struct alert_signal *s)
 {
-    bool no_flow = s->src_ip[0] == '\0' && s->dest_ip[0] == '\0';
+    bool no_flow = s->src_ip[0] == '\0' && s->dest_ip[0] == '\0' && !is_link(s);
     put_some_text(b, o, "src_ip", no_flow && !is_target(s) ? s->entity : s->src_ip);
     if (s->src_port != 0)
         put_count(b, o, "src_port", s->src_port);

@@ -20,6 +20,7 @@ static const struct {
     {"sweep", ALERT_MINOR, ALERT_MAJOR},
     {"brute_force", ALERT_MINOR, ALERT_MAJOR},
     {"beacon", ALERT_MINOR, ALERT_MAJOR},
+    {"volume_change", ALERT_MINOR, ALERT_MAJOR},
     {"", ALERT_WARNING, ALERT_MINOR}, /* unusual, but like nothing we know */
 };
 

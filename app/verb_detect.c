@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
 #include "app/detector_priv.h"
+#include "app/link_watch_priv.h"
 #include "app/options_priv.h"
 #include "app/outfile_priv.h"
 #include "app/recipe_priv.h"
@@ -41,6 +42,7 @@ struct detect {
     struct alert_config alert_cfg;
     struct alert_book *book;
     struct detector *detector;
+    struct link_watch *link;
     struct outfile scores;
     uint32_t incidents;
     bool read_any;
@@ -67,6 +69,26 @@ static int on_flow(void *ctx, const struct dp_flow *flow)
     return 0;
 }
 
+static void on_second(void *ctx, const struct dp_link *second)
+{
+    struct detect *d = ctx;
+    detector_link(d->detector, second);
+}
+
+static void on_link_row(void *ctx, const struct feat_link_row *row)
+{
+    struct detect *d = ctx;
+    link_watch_row(d->link, row);
+}
+
+/* The baselines only teach. */
+static void on_link_signal(void *ctx, const struct alert_signal *signal)
+{
+    struct detect *d = ctx;
+    if (d->book != NULL)
+        alert_book_raise(d->book, signal);
+}
+
 static void on_report(void *ctx, const struct dp_report *report)
 {
     struct detect *d = ctx;
@@ -84,7 +106,8 @@ static int on_step(void *ctx, atl_ns now_ns, bool last)
 
 static int replay(struct detect *d, const char *file, struct atl_error *err)
 {
-    const struct replay_ops ops = {.flow = on_flow, .step = on_step, .report = on_report, .ctx = d};
+    const struct replay_ops ops = {
+        .flow = on_flow, .step = on_step, .report = on_report, .link = on_second, .ctx = d};
     struct dp_counters c;
     int r = replay_file(DP_BACKEND_PCAP, DP_KEY_INNER, file, &ops, &c, err);
     d->read_any = c.received_packets > 0 || r == 0;
@@ -143,7 +166,7 @@ static int learn_view(struct detect *d, enum view view, const struct feat_host_c
 static int read_baselines(struct detect *d, struct atl_error *err)
 {
     struct detector_config cfg;
-    const struct detector_ops ops = {.signal = ignore_signal, .ctx = d};
+    const struct detector_ops ops = {.signal = ignore_signal, .link = on_link_row, .ctx = d};
     default_detector(d, &cfg, "baseline");
     int r = detector_create(&d->detector, &cfg, &ops);
     if (r < 0)
@@ -219,8 +242,10 @@ static void on_scored(void *ctx, const struct detector_scored *s)
 static int watch_file(struct detect *d, struct atl_error *err)
 {
     struct detector_config cfg;
-    const struct detector_ops ops = {
-        .signal = on_signal, .scored = d->scores_path != NULL ? on_scored : NULL, .ctx = d};
+    const struct detector_ops ops = {.signal = on_signal,
+                                     .scored = d->scores_path != NULL ? on_scored : NULL,
+                                     .link = on_link_row,
+                                     .ctx = d};
     default_detector(d, &cfg, d->file);
     alert_config_default(&d->alert_cfg);
     d->alert_cfg.site = "local";
@@ -262,16 +287,26 @@ static int watch(struct detect *d, struct atl_error *err)
     return r;
 }
 
+static int open_link(struct detect *d, struct atl_error *err)
+{
+    struct link_watch_config cfg;
+    link_watch_config_default(&cfg);
+    return link_watch_create(&d->link, &cfg, on_link_signal, d, err);
+}
+
 static int run(struct detect *d)
 {
     struct atl_error err = {""};
     int r = d->model_path != NULL ? model_set_load(d->model_path, &d->models, &err)
                                   : model_set_factory(&d->models, &err);
+    if (r == 0)
+        r = open_link(d, &err);
     if (r == 0 && d->n_baselines > 0)
         r = learn_baselines(d, &err);
     if (r == 0 && d->file != NULL)
         r = watch(d, &err);
     detector_destroy(d->detector);
+    link_watch_destroy(d->link);
     alert_book_destroy(d->book);
     model_set_finish(&d->models);
     if (r < 0) {
