@@ -315,7 +315,7 @@ struct head {
 
 struct kept {
     uint64_t values;
-    struct link_peak peaks[LINK_PEAK_DAYS];
+    struct link_day days[LINK_DAYS];
     uint64_t blob_bytes;
 };
 
@@ -359,7 +359,7 @@ static int append_series(struct output *out, const struct link_series *s)
     int r = learn_forecaster_save(s->forecaster, &blob, &bytes);
     if (r < 0)
         return r;
-    memcpy(kept.peaks, s->peaks, sizeof(kept.peaks));
+    memcpy(kept.days, s->days, sizeof(kept.days));
     kept.blob_bytes = bytes;
     r = append(out, &kept, sizeof(kept));
     if (r == 0)
@@ -387,8 +387,8 @@ int link_watch_save(const struct link_watch *watch, uint8_t **ret_data, size_t *
 static bool kept_ok(const struct kept *kept, size_t left)
 {
     bool ok = kept->blob_bytes <= left;
-    for (uint32_t i = 0; i < LINK_PEAK_DAYS; i++)
-        ok = ok && isfinite(kept->peaks[i].value) && kept->peaks[i].value >= 0;
+    for (uint32_t i = 0; i < LINK_DAYS; i++)
+        ok = ok && isfinite(kept->days[i].most) && isfinite(kept->days[i].least);
     return ok;
 }
 
@@ -426,7 +426,7 @@ int link_watch_restore(struct link_watch *w, const uint8_t *data, size_t bytes,
         learn_forecaster_destroy(s->forecaster);
         s->forecaster = forecasters[i];
         s->values = kept[i].values;
-        memcpy(s->peaks, kept[i].peaks, sizeof(s->peaks));
+        memcpy(s->days, kept[i].days, sizeof(s->days));
         forecasters[i] = NULL;
     }
     for (size_t i = 0; i < SERIES; i++)

@@ -14,6 +14,7 @@
 #define AT_ONCE        5
 #define AT_ONCE_FLOORS 2
 
+#define RECORD        1.5
 #define CALM_ROWS     3
 #define SETTLE_ROWS   64
 #define SHARE_CHANGE  30.0 /* of 100: shares have no "times as much" */
@@ -66,22 +67,32 @@ double link_series_excess(const struct link_series *s, const struct link_rules *
 
 /* --- learning --- */
 
-static double peak(const struct link_series *s, uint64_t at_s)
+struct extremes {
+    double most, least;
+};
+
+/* Of the minutes learned within a week. */
+static struct extremes extremes_of(const struct link_series *s, uint64_t at_s)
 {
-    double most = 0;
-    for (uint32_t i = 0; i < LINK_PEAK_DAYS; i++)
-        if (s->peaks[i].day + LINK_PEAK_DAYS > at_s / DAY_S)
-            most = fmax(most, s->peaks[i].value);
-    return most;
+    struct extremes e = {0, INFINITY};
+    for (uint32_t i = 0; i < LINK_DAYS; i++) {
+        const struct link_day *d = &s->days[i];
+        if (d->day + LINK_DAYS <= at_s / DAY_S)
+            continue;
+        e.most = fmax(e.most, d->most);
+        e.least = fmin(e.least, d->least);
+    }
+    return e;
 }
 
-static void keep_peak(struct link_series *s, uint64_t at_s, double value)
+static void keep_extremes(struct link_series *s, uint64_t at_s, double value)
 {
     uint64_t day = at_s / DAY_S;
-    struct link_peak *slot = &s->peaks[day % LINK_PEAK_DAYS];
-    if (slot->day != day)
-        *slot = (struct link_peak){.day = day};
-    slot->value = fmax(slot->value, value);
+    struct link_day *d = &s->days[day % LINK_DAYS];
+    if (d->day != day)
+        *d = (struct link_day){.day = day, .most = value, .least = value};
+    d->most = fmax(d->most, value);
+    d->least = fmin(d->least, value);
 }
 
 static void learn(struct link_series *s, uint64_t at_s, double value,
@@ -92,7 +103,7 @@ static void learn(struct link_series *s, uint64_t at_s, double value,
     if (isnan(value))
         return;
     s->values++;
-    keep_peak(s, at_s, value);
+    keep_extremes(s, at_s, value);
 }
 
 static void learn_pending(struct link_series *s)
@@ -118,7 +129,7 @@ static bool at_once(const struct link_series *s, const struct link_rules *rules,
 {
     if (is_share(s) || s->values < rules->warmup_rows)
         return false;
-    return value >= AT_ONCE * (peak(s, at_s) + AT_ONCE_FLOORS * floor_of(s));
+    return value >= AT_ONCE * (extremes_of(s, at_s).most + AT_ONCE_FLOORS * floor_of(s));
 }
 
 static void sound(struct link_series *s, uint64_t at_s, double value)
@@ -136,15 +147,30 @@ static void sound_at_once(struct link_series *s, uint64_t at_s, double value)
     sound(s, at_s, value);
 }
 
+/*
+ * Far beyond any minute of a week, too, begins a change: where a series is so rough that the
+ * forecaster finds nothing odd in a silence, the silence itself may still be unheard of.
+ */
+static bool is_record(const struct link_series *s, uint64_t at_s, double value)
+{
+    struct extremes e = extremes_of(s, at_s);
+    if (is_share(s) || isnan(value))
+        return false;
+    return value > RECORD * e.most || value * RECORD < e.least;
+}
+
 static void in_quiet(struct link_series *s, const struct link_rules *rules, uint64_t at_s,
                      double value)
 {
     struct learn_forecast_row row;
+    bool record = is_record(s, at_s, value);
     learn(s, at_s, value, &row);
     s->expected = row.expected;
     s->low = row.low;
     s->high = row.high;
-    if (row.gap || row.clock_stepped || row.score < SCORE_CHANGED || s->values < rules->warmup_rows)
+    if (row.gap || row.clock_stepped || s->values < rules->warmup_rows)
+        return;
+    if (row.score < SCORE_CHANGED && !record)
         return;
     s->rises = learned_scale(s, value) > row.expected;
     bool watched = s->column->direction & (s->rises ? LINK_UP : LINK_DOWN);
@@ -152,7 +178,7 @@ static void in_quiet(struct link_series *s, const struct link_rules *rules, uint
         return;
     enter(s, LINK_CANDIDATE, at_s);
     s->rows = s->hits = 1;
-    s->p_value = row.p_value;
+    s->p_value = record ? fmin(row.p_value, 1.0 / (double)s->values) : row.p_value;
 }
 
 static void in_candidate(struct link_series *s, const struct link_rules *rules, uint64_t at_s,

@@ -8,7 +8,7 @@
 
 #define LINK_CANDIDATE_ROWS 5 /* rows from the first odd one on … */
 #define LINK_CONFIRM_ROWS   3 /* … of which so many must be out of bounds */
-#define LINK_PEAK_DAYS      8 /* the running day and the seven before it */
+#define LINK_DAYS           8 /* the running day and the seven before it */
 
 enum link_direction { LINK_UP = 1, LINK_DOWN = 2, LINK_BOTH = 3 };
 
@@ -24,16 +24,16 @@ struct link_column {
 
 enum link_phase { LINK_QUIET, LINK_CANDIDATE, LINK_ALARM, LINK_SETTLE };
 
-struct link_peak {
-    uint64_t day; /* since 1970 */
-    double value; /* of the busiest minute */
+struct link_day {
+    uint64_t day;       /* since 1970 */
+    double most, least; /* a minute, of those learned */
 };
 
 struct link_series {
     const struct link_column *column;
     struct learn_forecaster *forecaster;
     uint64_t values; /* learned */
-    struct link_peak peaks[LINK_PEAK_DAYS];
+    struct link_day days[LINK_DAYS];
 
     enum link_phase phase;
     double expected, low, high; /* on the learned scale; frozen outside LINK_QUIET */
