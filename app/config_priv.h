@@ -53,6 +53,11 @@ struct config {
         atl_ns cooldown, clear_after;
     } alerts;
     struct {
+        bool enabled;
+        double alarms_per_day, min_change;
+        atl_ns warmup, accept;
+    } link;
+    struct {
         bool enabled, on_alert;
         uint64_t packets, snap, max_files;
         char dir[CONFIG_PATH_BYTES]; /* "": <state_dir>/evidence */

@@ -115,6 +115,17 @@ static const struct config_key keys[] = {
     DURATION("alerts.clear_after", alerts.clear_after, 1, 604800, E,
              "quiet time that clears an incident"),
 
+    BOOL("link.enabled", link.enabled, E,
+         "alert when the link as a whole carries far more or less than expected"),
+    NUMBER("link.false_alarms_per_day", link.alarms_per_day, 0.001, 100, E,
+           "false alerts that its risk is made for, over all series"),
+    NUMBER("link.min_change", link.min_change, 1.1, 1000, E,
+           "times more, or less, than expected; a smaller change is none"),
+    DURATION("link.warmup", link.warmup, 3600, 2592000, E,
+             "a series is watched after so much of it was seen"),
+    DURATION("link.accept", link.accept, 600, 2592000, E,
+             "a change that lasts so long is the new normal"),
+
     BOOL("evidence.enabled", evidence.enabled, E,
          "keep the headers of the latest packets, to write those behind an alert"),
     COUNT("evidence.packets", evidence.packets, 64, 16777216, E, "packets kept by each worker"),
@@ -230,6 +241,11 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->alerts.min_flows = 20;
     cfg->alerts.cooldown = 60 * ATL_NS_PER_S;
     cfg->alerts.clear_after = 300 * ATL_NS_PER_S;
+    cfg->link.enabled = true;
+    cfg->link.alarms_per_day = 0.1;
+    cfg->link.min_change = 2;
+    cfg->link.warmup = 86400 * ATL_NS_PER_S;
+    cfg->link.accept = 6 * 3600 * ATL_NS_PER_S;
     cfg->evidence.packets = 65536;
     cfg->evidence.snap = 128;
     cfg->evidence.max_files = 100;

@@ -234,7 +234,9 @@ int edge_analysis_start(struct edge *e, struct atl_error *err)
             return atl_error_set(err, r, "out of memory");
         detector_post_model(e->detector, v, model);
     }
-    r = edge_export_open(e, err);
+    r = edge_link_open(e, on_signal, err);
+    if (r == 0)
+        r = edge_export_open(e, err);
     if (r < 0)
         return r;
     r = -pthread_create(&e->analysis, NULL, analysis_main, e);

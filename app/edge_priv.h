@@ -9,10 +9,16 @@
 #include "app/control_socket_priv.h"
 #include "app/detector_priv.h"
 #include "app/exporter_priv.h"
+#include "app/link_watch_priv.h"
 #include "app/node_priv.h"
 #include "app/trainer_priv.h"
 
 #include <pthread.h>
+
+struct link_state {
+    uint8_t *data;
+    size_t bytes;
+};
 
 struct open_alert {
     char id[ALERT_ID_BYTES];
@@ -69,6 +75,13 @@ struct edge {
     atl_ns export_due_ns;
     bool export_failed; /* already said */
 
+    struct link_watch *link_watch; /* NULL: off */
+    atl_ns link_save_due_ns;
+    bool link_save_failed; /* already said */
+
+    /* from the analysis to the control thread, which writes it */
+    struct link_state *_Atomic link_state;
+
     /* under link_lock: the latest row of the link view of a minute */
     pthread_mutex_t link_lock;
     struct feat_link_row link_row; /* interval_s 0: none yet */
@@ -96,9 +109,16 @@ void edge_export_step(struct edge *edge);
 void edge_export_close(struct edge *edge);
 
 /* edge_link.c */
+/** Make the watch, with what an earlier life learned. Before the analysis starts.
+ * @param signal  takes the edge */
+int edge_link_open(struct edge *edge, link_watch_fn signal, struct atl_error *err);
+/** Write what the analysis has left to be kept. Control thread. */
+void edge_link_store(struct edge *edge);
+/** After the analysis has ended: keep what was learned. */
+void edge_link_close(struct edge *edge);
 /** Hand the seconds that are complete to the detector. Analysis thread. */
 void edge_link_take(struct edge *edge);
-/** The detector's `link` op: keep the row for the metrics. */
+/** The detector's `link` op: keep the row for the metrics, show it to the watch. */
 void edge_link_row(void *edge, const struct feat_link_row *row);
 /** The latest minute as an object, NULL before the first. Any thread. */
 json_t *edge_link_json(struct edge *edge);

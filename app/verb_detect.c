@@ -30,6 +30,8 @@ static const char help[] =
 
 #define BASELINES_MAX 64
 #define BASELINE_ROWS 50000
+/* A capture is rarely longer than a day, and somebody looks at what is found in it. */
+#define LINK_WARMUP_NS (3600 * ATL_NS_PER_S)
 
 struct detect {
     const char *baselines[BASELINES_MAX];
@@ -291,6 +293,7 @@ static int open_link(struct detect *d, struct atl_error *err)
 {
     struct link_watch_config cfg;
     link_watch_config_default(&cfg);
+    cfg.warmup_ns = LINK_WARMUP_NS;
     return link_watch_create(&d->link, &cfg, on_link_signal, d, err);
 }
 

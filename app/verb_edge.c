@@ -94,6 +94,7 @@ static void finish_edge(struct edge *e)
     if (e->engine != NULL && e->analysis_runs)
         dp_engine_stop(e->engine);
     edge_analysis_stop(e);
+    edge_link_close(e);
     trainer_destroy(e->trainer);
     edge_federation_close(e);
     control_close(e->control);
@@ -167,6 +168,7 @@ static void turn(struct edge *e)
     learn_when_ready(e);
     edge_capture_look(e);
     edge_account_check(e, now_ns);
+    edge_link_store(e);
     control_step(e->control, now_ns);
     if (e->fed != NULL)
         fed_edge_step(e->fed, atl_clock_wall_ns());
