@@ -48,7 +48,9 @@ static const struct link_column watched[] = {
     {{"bytes"}, "bytes per second", "bytes", "bytes/s", FLOOD, 10000, LINK_BOTH},
 };
 
-#define SERIES (sizeof(watched) / sizeof(watched[0]))
+#define SERIES ATL_ARRAY_LEN(watched)
+
+_Static_assert(SERIES <= LINK_SERIES_MAX, "the state holds them all");
 
 struct link_watch {
     struct link_watch_config cfg;
@@ -306,130 +308,13 @@ void link_watch_row(struct link_watch *w, const struct feat_link_row *row)
 
 /* --- state --- */
 
-struct head {
-    char magic[8];
-    uint32_t version, n_series;
-    double risk;
-    uint64_t each_bytes;
-};
-
-struct kept {
-    uint64_t values;
-    struct link_day days[LINK_DAYS];
-    uint64_t blob_bytes;
-};
-
-static const char magic[8] = "ATLLINK";
-
-#define VERSION 1
-
-static struct head head_of(const struct link_watch *w)
-{
-    struct head head;
-    memset(&head, 0, sizeof(head));
-    memcpy(head.magic, magic, sizeof(head.magic));
-    head.version = VERSION;
-    head.n_series = SERIES;
-    head.risk = w->risk;
-    head.each_bytes = sizeof(struct kept);
-    return head;
-}
-
-struct output {
-    uint8_t *data;
-    size_t bytes;
-};
-
-static int append(struct output *out, const void *data, size_t bytes)
-{
-    uint8_t *grown = realloc(out->data, out->bytes + bytes);
-    if (grown == NULL)
-        return -ENOMEM;
-    out->data = grown;
-    memcpy(out->data + out->bytes, data, bytes);
-    out->bytes += bytes;
-    return 0;
-}
-
-static int append_series(struct output *out, const struct link_series *s)
-{
-    uint8_t *blob;
-    size_t bytes;
-    struct kept kept = {.values = s->values};
-    int r = learn_forecaster_save(s->forecaster, &blob, &bytes);
-    if (r < 0)
-        return r;
-    memcpy(kept.days, s->days, sizeof(kept.days));
-    kept.blob_bytes = bytes;
-    r = append(out, &kept, sizeof(kept));
-    if (r == 0)
-        r = append(out, blob, bytes);
-    free(blob);
-    return r;
-}
-
 int link_watch_save(const struct link_watch *watch, uint8_t **ret_data, size_t *ret_bytes)
 {
-    struct output out = {0};
-    struct head head = head_of(watch);
-    int r = append(&out, &head, sizeof(head));
-    for (size_t i = 0; i < SERIES && r == 0; i++)
-        r = append_series(&out, &watch->series[i]);
-    if (r < 0) {
-        free(out.data);
-        return r;
-    }
-    *ret_data = out.data;
-    *ret_bytes = out.bytes;
-    return 0;
+    return link_state_save(watch->series, SERIES, watch->risk, ret_data, ret_bytes);
 }
 
-static bool kept_ok(const struct kept *kept, size_t left)
-{
-    bool ok = kept->blob_bytes <= left;
-    for (uint32_t i = 0; i < LINK_DAYS; i++)
-        ok = ok && isfinite(kept->days[i].most) && isfinite(kept->days[i].least);
-    return ok;
-}
-
-static int read_series(const uint8_t *data, size_t bytes, struct kept *kept,
-                       struct learn_forecaster **forecasters, struct atl_error *err)
-{
-    size_t at = sizeof(struct head);
-    int r = 0;
-    for (size_t i = 0; i < SERIES && r == 0; i++) {
-        if (bytes - at < sizeof(*kept))
-            return atl_error_set(err, -EBADMSG, "ends too early");
-        memcpy(&kept[i], data + at, sizeof(*kept));
-        at += sizeof(*kept);
-        if (!kept_ok(&kept[i], bytes - at))
-            return atl_error_set(err, -EBADMSG, "is damaged");
-        r = learn_forecaster_restore(&forecasters[i], data + at, kept[i].blob_bytes, err);
-        at += kept[i].blob_bytes;
-    }
-    if (r == 0 && at != bytes)
-        return atl_error_set(err, -EBADMSG, "holds more than it should");
-    return r;
-}
-
-int link_watch_restore(struct link_watch *w, const uint8_t *data, size_t bytes,
+int link_watch_restore(struct link_watch *watch, const uint8_t *data, size_t bytes,
                        struct atl_error *err)
 {
-    struct learn_forecaster *forecasters[SERIES] = {NULL};
-    struct kept kept[SERIES];
-    struct head want = head_of(w);
-    if (bytes < sizeof(want) || memcmp(data, &want, sizeof(want)) != 0)
-        return atl_error_set(err, -EBADMSG, "is damaged, of another version or other settings");
-    int r = read_series(data, bytes, kept, forecasters, err);
-    for (size_t i = 0; i < SERIES && r == 0; i++) {
-        struct link_series *s = &w->series[i];
-        learn_forecaster_destroy(s->forecaster);
-        s->forecaster = forecasters[i];
-        s->values = kept[i].values;
-        memcpy(s->days, kept[i].days, sizeof(s->days));
-        forecasters[i] = NULL;
-    }
-    for (size_t i = 0; i < SERIES; i++)
-        learn_forecaster_destroy(forecasters[i]);
-    return r;
+    return link_state_restore(watch->series, SERIES, watch->risk, data, bytes, err);
 }

@@ -69,4 +69,11 @@ void link_series_break(struct link_series *series);
 double link_series_excess(const struct link_series *series, const struct link_rules *rules);
 double link_series_value(const struct link_series *series, double learned); /* a minute */
 
+#define LINK_SERIES_MAX 32
+/* link_watch_state.c, as link_watch_save and link_watch_restore */
+int link_state_save(const struct link_series *series, uint32_t n, double risk, uint8_t **ret_data,
+                    size_t *ret_bytes);
+int link_state_restore(struct link_series *series, uint32_t n, double risk, const uint8_t *data,
+                       size_t bytes, struct atl_error *err);
+
 #endif

@@ -174,6 +174,16 @@ static void what_is_unknown_is_left_out(void **state)
     assert_string_equal(text_of(json_object_get(o, "alert"), "signature"),
                         "Horizontal scan against 10.3.0.66");
     json_decref(o);
+
+    /* a link is no address */
+    atl_copy(s->role, sizeof(s->role), "link");
+    atl_copy(s->kind, sizeof(s->kind), "volume_change");
+    o = to_json(ALERT_RAISE, &incident);
+    assert_null(json_object_get(o, "src_ip"));
+    assert_null(json_object_get(o, "dest_ip"));
+    assert_string_equal(text_of(json_object_get(o, "alert"), "signature"),
+                        "Volume change on 10.3.0.66");
+    json_decref(o);
 }
 
 static void no_number_breaks_it(void **state)

@@ -79,10 +79,17 @@ def seconds(alert):
 
 def judge(alerts, named, partners, begin):
     """Minutes to the first alert on one who must be named (None: missed), alerts on strangers."""
+    alerts = [a for a in alerts if a["atalaya"]["role"] != "link"]  # names nobody
     hits = [a for a in alerts if a["atalaya"]["entity"] in named]
     strangers = [a for a in alerts if a["atalaya"]["entity"] not in named | partners]
     minutes = min(((seconds(a) - begin) / 60 for a in hits), default=None)
     return minutes, [a["alert"]["signature"] for a in hits], strangers
+
+
+def link(alerts):
+    """What was said of the link as a whole: neither a hit nor a false alert."""
+    said = [a["atalaya"]["hint"] for a in alerts if a["atalaya"]["role"] == "link"]
+    return f"link {len(said)}" + (f" ({said[0]})" if said else "")
 
 
 def rates(path):
@@ -148,11 +155,12 @@ def one_week(week, folder, args):
         if args.attack and not any(word in attack for word in args.attack):
             continue
         mixed, begin, _ = mix(rest, DATA / f"{attack}.pcap", first + 3.5 * DAY_S, folder)
-        minutes, kinds, strangers = judge(detect(model, mixed), named, partners, begin)
+        found = detect(model, mixed)
+        minutes, kinds, strangers = judge(found, named, partners, begin)
         missed += minutes is None
         worst = max(worst, len(strangers) / days)
         row = f"  {attack:30} {'missed' if minutes is None else f'{minutes:6.1f} min'}" \
-              f"  others {len(strangers)}"
+              f"  others {len(strangers)}  {link(found)}"
         if before is not None:
             after = rates(mixed)
             row += "  trivial packets %s/%d flows %s/%d" % tuple(
