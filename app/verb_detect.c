@@ -83,14 +83,6 @@ static void on_link_row(void *ctx, const struct feat_link_row *row)
     link_watch_row(d->link, row);
 }
 
-/* The baselines only teach. */
-static void on_link_signal(void *ctx, const struct alert_signal *signal)
-{
-    struct detect *d = ctx;
-    if (d->book != NULL)
-        alert_book_raise(d->book, signal);
-}
-
 static void on_report(void *ctx, const struct dp_report *report)
 {
     struct detect *d = ctx;
@@ -109,7 +101,12 @@ static int on_step(void *ctx, atl_ns now_ns, bool last)
 static int replay(struct detect *d, const char *file, struct atl_error *err)
 {
     const struct replay_ops ops = {
-        .flow = on_flow, .step = on_step, .report = on_report, .link = on_second, .ctx = d};
+        .flow = on_flow,
+        .step = on_step,
+        .report = on_report,
+        .link = d->book != NULL ? on_second : NULL,
+        .ctx = d,
+    };
     struct dp_counters c;
     int r = replay_file(DP_BACKEND_PCAP, DP_KEY_INNER, file, &ops, &c, err);
     d->read_any = c.received_packets > 0 || r == 0;
@@ -168,7 +165,7 @@ static int learn_view(struct detect *d, enum view view, const struct feat_host_c
 static int read_baselines(struct detect *d, struct atl_error *err)
 {
     struct detector_config cfg;
-    const struct detector_ops ops = {.signal = ignore_signal, .link = on_link_row, .ctx = d};
+    const struct detector_ops ops = {.signal = ignore_signal, .ctx = d};
     default_detector(d, &cfg, "baseline");
     int r = detector_create(&d->detector, &cfg, &ops);
     if (r < 0)
@@ -241,6 +238,15 @@ static void on_scored(void *ctx, const struct detector_scored *s)
             proto, (double)s->score, (double)s->p_value);
 }
 
+/* Of the file alone: a baseline may be of another link, and is no part of a saved model. */
+static int open_link(struct detect *d, struct atl_error *err)
+{
+    struct link_watch_config cfg;
+    link_watch_config_default(&cfg);
+    cfg.warmup_ns = LINK_WARMUP_NS;
+    return link_watch_create(&d->link, &cfg, on_signal, d, err);
+}
+
 static int watch_file(struct detect *d, struct atl_error *err)
 {
     struct detector_config cfg;
@@ -257,6 +263,9 @@ static int watch_file(struct detect *d, struct atl_error *err)
         r = detector_create(&d->detector, &cfg, &ops);
     if (r < 0)
         return atl_error_set(err, r, "out of memory");
+    r = open_link(d, err);
+    if (r < 0)
+        return r;
     for (enum view v = 0; v < VIEW_COUNT; v++) {
         detector_post_model(d->detector, v, d->models.models[v]);
         d->models.models[v] = NULL;
@@ -289,21 +298,11 @@ static int watch(struct detect *d, struct atl_error *err)
     return r;
 }
 
-static int open_link(struct detect *d, struct atl_error *err)
-{
-    struct link_watch_config cfg;
-    link_watch_config_default(&cfg);
-    cfg.warmup_ns = LINK_WARMUP_NS;
-    return link_watch_create(&d->link, &cfg, on_link_signal, d, err);
-}
-
 static int run(struct detect *d)
 {
     struct atl_error err = {""};
     int r = d->model_path != NULL ? model_set_load(d->model_path, &d->models, &err)
                                   : model_set_factory(&d->models, &err);
-    if (r == 0)
-        r = open_link(d, &err);
     if (r == 0 && d->n_baselines > 0)
         r = learn_baselines(d, &err);
     if (r == 0 && d->file != NULL)

@@ -97,7 +97,42 @@ def a_saved_model_gives_the_same_alerts():
         assert entities(direct) == entities(again) == {"172.16.0.8"}
 
 
+def of_the_link(found):
+    return [a for a in found if a["atalaya"]["role"] == "link"]
+
+
+def a_flood_shows_on_the_link():
+    """Seventy minutes of a small site, then three minutes of a flood."""
+    for attack, names, technique in (("syn-flood", {"syn", "flows_begun"}, "T1498.001"),
+                                     ("udp-flood", {"packets", "udp", "bytes"}, "T1498"),
+                                     ("icmp-flood", {"icmp"}, "T1498.001")):
+        with scratch() as folder:
+            capture = folder / "flood.pcap"
+            made = atalaya("traffic", "--out", capture, "--duration", "75m", "--rate", 2,
+                           "--subscribers", 20, "--steady", "--snap", 96,
+                           "--attack", f"{attack}@70m+3m:2000")
+            assert made.returncode == 0, made.stderr
+            found = of_the_link(alerts(capture))
+            assert len(found) == 1, (attack, found)
+            inner = found[0]["atalaya"]
+            assert inner["kind"] == "volume_change" and inner["entity"] == "link", inner
+            assert {f["name"] for f in inner["top_features"]} & names, inner["top_features"]
+            assert inner["attack_technique"].startswith(technique), inner
+            first = inner["top_features"][0]
+            assert first["observed"] > 5 * first["expected"], first
+            assert ", expected " in inner["hint"], inner["hint"]
+            assert "2026-01-05T13:10:00" < inner["raised"] < "2026-01-05T13:11:01", inner["raised"]
+            assert "src_ip" not in found[0]
+
+
+def quiet_weeks_have_no_change_of_volume():
+    for week in ("blink-cam-01", "lockly-hub-01", "ultraloq-hub-01"):
+        found = of_the_link(alerts(need_data("benign", f"{week}.pcap")))
+        assert not found, (week, found)
+
+
 if __name__ == "__main__":
     run_cases([factory_model_names_the_attacker, factory_model_names_the_victim_of_a_spoofed_flood,
                alert_is_whole, a_quiet_week_stays_quiet, scores_have_a_row_for_each_thing,
-               a_saved_model_gives_the_same_alerts])
+               a_saved_model_gives_the_same_alerts, a_flood_shows_on_the_link,
+               quiet_weeks_have_no_change_of_volume])
