@@ -33,6 +33,24 @@ static int link_over(const char *from, const char *to, const char *part, struct 
     return 0;
 }
 
+/* Before `path` becomes generation n - 1, what has that name becomes n - 2. */
+static int keep_second(const char *path, const char *earlier, struct atl_error *err)
+{
+    char second[PATH_MAX], part[PATH_MAX];
+    int r = name_earlier(second, path, ".2", err);
+    if (r == 0)
+        r = name_earlier(part, path, ".2.part", err);
+    return r < 0 || access(earlier, F_OK) < 0 ? r : link_over(earlier, second, part, err);
+}
+
+static int exchange(const char *a, const char *b, struct atl_error *err)
+{
+    if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0)
+        return 0;
+    return atl_error_set(err, -errno, "%s: cannot change places with %s: %s", b, a,
+                         strerror(errno));
+}
+
 int learn_file_save_generation(const char *path, const struct learn_named *models, uint32_t n,
                                struct atl_error *err)
 {
@@ -40,21 +58,26 @@ int learn_file_save_generation(const char *path, const struct learn_named *model
     int r = name_earlier(earlier, path, ".1", err);
     if (r == 0)
         r = name_earlier(part, path, ".1.part", err);
-    if (r == 0 && access(path, F_OK) == 0)
-        r = link_over(path, earlier, part, err);
+    if (r == 0 && access(path, F_OK) == 0) {
+        r = keep_second(path, earlier, err);
+        if (r == 0)
+            r = link_over(path, earlier, part, err);
+    }
     return r < 0 ? r : learn_file_save(path, models, n, err);
 }
 
 int learn_file_roll_back(const char *path, struct atl_error *err)
 {
-    char earlier[PATH_MAX];
+    char earlier[PATH_MAX], second[PATH_MAX];
     int r = name_earlier(earlier, path, ".1", err);
+    if (r == 0)
+        r = name_earlier(second, path, ".2", err);
     if (r < 0)
         return r;
     if (access(earlier, F_OK) < 0)
         return atl_error_set(err, -ENOENT, "%s: no earlier model to go back to", earlier);
-    if (renameat2(AT_FDCWD, earlier, AT_FDCWD, path, RENAME_EXCHANGE) < 0)
-        return atl_error_set(err, -errno, "%s: cannot change places with %s: %s", path, earlier,
-                             strerror(errno));
-    return atl_file_sync_dir(path, err);
+    r = exchange(earlier, path, err);
+    if (r == 0 && access(second, F_OK) == 0)
+        r = exchange(second, earlier, err);
+    return r < 0 ? r : atl_file_sync_dir(path, err);
 }

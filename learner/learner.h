@@ -202,6 +202,60 @@ uint64_t learn_reservoir_offered(const struct learn_reservoir *reservoir);
 const float *learn_reservoir_data(const struct learn_reservoir *reservoir);     /* (rows, I) */
 const uint64_t *learn_reservoir_units(const struct learn_reservoir *reservoir); /* (rows) */
 
+/* --- strata: a bounded memory of normal rows that forgets no quiet hour --- */
+
+#define LEARN_STRATA_MAX 4096
+
+/**
+ * Rows in strata, hour of day × service for instance. When it is full the fullest stratum makes
+ * room, so that each may keep capacity / strata rows at least, whatever the others bring. In a
+ * stratum that has made room seven tenths are its newest rows, the rest a sample of those before
+ * them. One owner.
+ */
+struct learn_strata;
+/** @return 0, -EINVAL, -ENOMEM */
+int learn_strata_create(struct learn_strata **ret_strata, uint32_t capacity_rows, uint32_t n_in,
+                        uint32_t n_strata, uint64_t seed);
+void learn_strata_destroy(struct learn_strata *strata); /* NULL is fine */
+/** @param unit  whose row it is, for learn_strata_forget; O(strata), does not allocate */
+void learn_strata_offer(struct learn_strata *strata, const float *row, uint32_t stratum,
+                        uint64_t unit, atl_ns at_ns);
+/** Drop what this unit has brought since then. O(rows). @return how many rows */
+uint32_t learn_strata_forget(struct learn_strata *strata, uint64_t unit, atl_ns since_ns);
+uint32_t learn_strata_rows(const struct learn_strata *strata);
+const float *learn_strata_data(const struct learn_strata *strata); /* (rows, I) */
+/** Rows of one stratum. @param ret_old  or NULL: how many of them are old */
+uint32_t learn_strata_held(const struct learn_strata *strata, uint32_t stratum, uint32_t *ret_old);
+/** Rows that one unit owns. O(rows). */
+uint32_t learn_strata_of_unit(const struct learn_strata *strata, uint64_t unit);
+
+/* --- drift: has the level of a stream moved? --- */
+
+/** ADWIN (Bifet & Gavaldà 2007). One owner, 2.5 KiB whatever the length of the stream. */
+struct learn_drift;
+/** @param delta  1e-9 … 0.1: bound of the probability, at each value of a stream of independent
+ *  values of one law, that a drift is seen. @return 0, -EINVAL, -ENOMEM */
+int learn_drift_create(struct learn_drift **ret_drift, double delta, struct atl_error *err);
+void learn_drift_destroy(struct learn_drift *drift); /* NULL is fine */
+/** @param value  cut to 0 … 1; one that is not finite is passed over.
+ *  @return 0, or 1 and -1 when the mean has risen or fallen: what was before is forgotten */
+int learn_drift_step(struct learn_drift *drift, double value);
+/** Begin anew, the count of drifts aside. */
+void learn_drift_reset(struct learn_drift *drift);
+double learn_drift_mean(const struct learn_drift *drift);     /* of the values remembered */
+uint64_t learn_drift_values(const struct learn_drift *drift); /* how many they are */
+uint64_t learn_drift_count(const struct learn_drift *drift);  /* drifts seen */
+
+/* --- false discoveries --- */
+
+/**
+ * Benjamini & Hochberg 1995: of `tests` p-values these n are the smallest ones, sorted here; those
+ * at or below the returned cut are discoveries. The expected share of false ones among them is at
+ * most `rate`, and so is the probability of any when there is nothing to be found.
+ * @return the cut, -1 when there are no discoveries
+ */
+double learn_fdr_cut(double *p_values, uint32_t n, uint64_t tests, double rate);
+
 /* --- model file --- */
 
 #define LEARN_FILE_MODELS_MAX 8
@@ -220,11 +274,12 @@ struct learn_named {
 int learn_file_save(const char *path, const struct learn_named *models, uint32_t n,
                     struct atl_error *err);
 /** learn_file_save that keeps what stood at `path` as generation n - 1 (`path` with ".1" behind
- * it), so that it can be gone back to. A crash leaves at least one of the two whole at its place.
- */
+ * it) and what stood there as n - 2 (".2"), so that they can be gone back to. A crash leaves each
+ * of them whole, at its own place or at the next. */
 int learn_file_save_generation(const char *path, const struct learn_named *models, uint32_t n,
                                struct atl_error *err);
-/** Generation n - 1 takes the place of n and n of n - 1: done twice, nothing has changed.
+/** Generation n - 1 takes the place of n, n - 2 that of n - 1, and n goes behind them: done as
+ * often as there are files, nothing has changed.
  *  @return 0, -ENOENT without a generation to go back to */
 int learn_file_roll_back(const char *path, struct atl_error *err);
 /** Every size is checked before it is used. @param ret_models  LEARN_FILE_MODELS_MAX entries; the
