@@ -46,11 +46,13 @@ struct config {
         uint64_t max;
     } context;
     struct {
-        uint64_t flow_rows, host_rows, reservoir, seed;
+        uint64_t flow_rows, host_rows, reservoir, seed, per_source;
+        atl_ns delay, refresh;
     } learning;
     struct {
         uint64_t open_max, min_flows;
         atl_ns cooldown, clear_after;
+        double false_rate;
     } alerts;
     struct {
         bool enabled;

@@ -104,6 +104,12 @@ static const struct config_key keys[] = {
     COUNT("learning.host_rows", learning.host_rows, 128, 10000000, E,
           "host windows seen before the local host model replaces the factory's"),
     COUNT("learning.reservoir", learning.reservoir, 1024, 1000000, E, "rows kept to learn from"),
+    DURATION("learning.delay", learning.delay, 0, 86400, E,
+             "rows wait so long for a late verdict on their source before they teach"),
+    COUNT("learning.per_source", learning.per_source, 0, 10000000, E,
+          "rows an hour that one source may teach; 0 = no bound"),
+    DURATION("learning.refresh", learning.refresh, 0, 2592000, E,
+             "a new model is learned in the shadow this often, and on drift; 0 = on drift only"),
     COUNT("learning.seed", learning.seed, 0, 9007199254740992.0, E,
           "for repeatable runs; 0 draws a new one"),
 
@@ -112,6 +118,8 @@ static const struct config_key keys[] = {
           "a host with fewer flows in its window is left alone"),
     DURATION("alerts.cooldown", alerts.cooldown, 1, 86400, E,
              "least time between updates of one incident"),
+    NUMBER("alerts.false_rate", alerts.false_rate, 0, 1000, E,
+           "false alerts an hour to be expected at most, however many hosts; 0 = no bound"),
     DURATION("alerts.clear_after", alerts.clear_after, 1, 604800, E,
              "quiet time that clears an incident"),
 
@@ -237,6 +245,9 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->learning.flow_rows = 5000;
     cfg->learning.host_rows = 20000;
     cfg->learning.reservoir = 20000;
+    cfg->learning.delay = 600 * ATL_NS_PER_S;
+    cfg->learning.per_source = 2000;
+    cfg->learning.refresh = 86400 * ATL_NS_PER_S;
     cfg->alerts.open_max = 256;
     cfg->alerts.min_flows = 20;
     cfg->alerts.cooldown = 60 * ATL_NS_PER_S;
@@ -246,6 +257,7 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->link.min_change = 2;
     cfg->link.warmup = 86400 * ATL_NS_PER_S;
     cfg->link.accept = 6 * 3600 * ATL_NS_PER_S;
+    cfg->alerts.false_rate = 1;
     cfg->evidence.packets = 65536;
     cfg->evidence.snap = 128;
     cfg->evidence.max_files = 100;

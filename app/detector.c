@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/detector_priv.h"
+#include "app/drift_watch_priv.h"
+#include "app/gate_priv.h"
 #include "app/hint_priv.h"
+#include "app/intake_priv.h"
 #include "app/recipe_priv.h"
+#include "app/stratum_priv.h"
 #include "app/tally_priv.h"
 
 #include <errno.h>
@@ -38,8 +42,11 @@ struct view_state {
     struct learn_model *_Atomic posted;
     struct learn_model *reference; /* second opinion, or NULL */
     struct learn_scratch *scratch;
-    struct learn_reservoir *reservoir;
-    atl_counter offered, scored, anomalous;
+    struct intake *intake; /* under rows_lock */
+    struct drift_watch *drift;
+    atl_counter offered, scored, anomalous, drifts;
+    _Atomic double level;
+    _Atomic uint64_t waiting, refused, forgotten;
 };
 
 struct detector {
@@ -47,12 +54,14 @@ struct detector {
     struct detector_ops ops;
     struct view_state views[VIEW_COUNT];
     struct atl_hash_key host_key;
-    pthread_mutex_t rows_lock; /* reservoirs: analysis offers, trainer copies */
+    pthread_mutex_t rows_lock; /* intakes: analysis offers, trainer copies */
 
     struct feat_hosts *hosts;
     struct feat_links *links[DETECTOR_LINKS]; /* NULL without the op */
     struct feat_context *context;
     struct tally *tally;
+    struct gate *gate;
+    _Atomic uint64_t withheld;
     atl_ns tally_began_ns, tally_looked_ns;
     struct suspect suspects[SUSPECTS];
     uint32_t next_suspect;
@@ -97,8 +106,27 @@ static int view_create(struct view_state *v, enum view view, const struct detect
     int r = learn_scratch_create(&v->scratch, &shape);
     if (r < 0)
         return r;
-    return learn_reservoir_create(&v->reservoir, cfg->reservoir_rows, shape.n_in,
-                                  cfg->seed + (uint64_t)view);
+    const struct intake_config intake = {
+        .n_in = shape.n_in,
+        .rows = cfg->reservoir_rows,
+        .delay_ns = cfg->learn_delay_ns,
+        .hourly_rows = cfg->learn_hourly,
+        .n_strata = STRATA,
+        .seed = cfg->seed + (uint64_t)view,
+        .fair_sample = cfg->fair_sample,
+    };
+    r = intake_create(&v->intake, &intake);
+    return r < 0 ? r : drift_watch_create(&v->drift);
+}
+
+static int create_gate(struct detector *d)
+{
+    const struct gate_config gate = {
+        .hourly = d->cfg.false_hourly,
+        .look_ns = d->cfg.hosts.step_ns,
+        .tests_max = (uint64_t)d->cfg.hosts.hosts_max + TALLY_ENTRIES,
+    };
+    return gate_create(&d->gate, &gate, d->ops.signal, d->ops.ctx);
 }
 
 int detector_create(struct detector **ret_detector, const struct detector_config *cfg,
@@ -116,6 +144,8 @@ int detector_create(struct detector **ret_detector, const struct detector_config
         r = feat_context_create(&d->context, &cfg->context);
     if (r == 0)
         r = tally_create(&d->tally, recipe_risk(VIEW_FLOW));
+    if (r == 0)
+        r = create_gate(d);
     if (r == 0)
         r = create_links(d);
     for (enum view v = 0; v < VIEW_COUNT && r == 0; v++)
@@ -137,13 +167,15 @@ void detector_destroy(struct detector *d)
         learn_model_destroy(atomic_load(&d->views[v].posted));
         learn_model_destroy(d->views[v].reference);
         learn_scratch_destroy(d->views[v].scratch);
-        learn_reservoir_destroy(d->views[v].reservoir);
+        intake_destroy(d->views[v].intake);
+        drift_watch_destroy(d->views[v].drift);
     }
     feat_hosts_destroy(d->hosts);
     for (int i = 0; i < DETECTOR_LINKS; i++)
         feat_links_destroy(d->links[i]);
     feat_context_destroy(d->context);
     tally_destroy(d->tally);
+    gate_destroy(d->gate);
     pthread_mutex_destroy(&d->rows_lock);
     free(d);
 }
@@ -169,30 +201,40 @@ static void take_up_models(struct detector *d)
             continue;
         learn_model_destroy(d->views[v].model);
         d->views[v].model = fresh;
+        drift_watch_reset(d->views[v].drift);
     }
 }
 
-static int copy_reservoir(const struct learn_reservoir *reservoir, uint32_t columns,
-                          float **ret_rows, uint64_t **ret_unit, uint32_t *ret_n)
+static int copy_floats(const float *data, uint32_t n, uint32_t columns, float **ret_rows,
+                       uint32_t *ret_n)
 {
-    uint32_t n = learn_reservoir_rows(reservoir);
     if (n == 0)
         return -ENODATA;
     size_t bytes = (size_t)n * columns * sizeof(float);
     float *rows = malloc(bytes);
-    uint64_t *unit = ret_unit != NULL ? malloc(n * sizeof(*unit)) : NULL;
-    if (rows == NULL || (ret_unit != NULL && unit == NULL)) {
-        free(rows);
-        free(unit);
+    if (rows == NULL)
         return -ENOMEM;
-    }
-    memcpy(rows, learn_reservoir_data(reservoir), bytes);
-    if (ret_unit != NULL) {
-        memcpy(unit, learn_reservoir_units(reservoir), n * sizeof(*unit));
-        *ret_unit = unit;
-    }
+    memcpy(rows, data, bytes);
     *ret_rows = rows;
     *ret_n = n;
+    return 0;
+}
+
+static int copy_sample(const struct learn_reservoir *sample, uint32_t columns, float **ret_rows,
+                       uint64_t **ret_unit, uint32_t *ret_n)
+{
+    if (sample == NULL)
+        return -ENODATA;
+    uint32_t n = learn_reservoir_rows(sample);
+    uint64_t *unit = malloc((n + 1U) * sizeof(*unit));
+    int r = unit == NULL ? -ENOMEM
+                         : copy_floats(learn_reservoir_data(sample), n, columns, ret_rows, ret_n);
+    if (r < 0) {
+        free(unit);
+        return r;
+    }
+    memcpy(unit, learn_reservoir_units(sample), n * sizeof(*unit));
+    *ret_unit = unit;
     return 0;
 }
 
@@ -200,15 +242,30 @@ int detector_copy_units(struct detector *d, enum view view, float **ret_rows, ui
                         uint32_t *ret_n)
 {
     pthread_mutex_lock(&d->rows_lock);
-    int r = copy_reservoir(d->views[view].reservoir, view_schema(view)->n_columns, ret_rows,
-                           ret_unit, ret_n);
+    int r = copy_sample(intake_sample(d->views[view].intake), view_schema(view)->n_columns,
+                        ret_rows, ret_unit, ret_n);
     pthread_mutex_unlock(&d->rows_lock);
     return r;
 }
 
 int detector_copy_rows(struct detector *d, enum view view, float **ret_rows, uint32_t *ret_n)
 {
-    return detector_copy_units(d, view, ret_rows, NULL, ret_n);
+    pthread_mutex_lock(&d->rows_lock);
+    const struct learn_strata *memory = intake_memory(d->views[view].intake);
+    int r = copy_floats(learn_strata_data(memory), learn_strata_rows(memory),
+                        view_schema(view)->n_columns, ret_rows, ret_n);
+    pthread_mutex_unlock(&d->rows_lock);
+    return r;
+}
+
+int detector_copy_held_back(struct detector *d, enum view view, float **ret_rows, uint32_t *ret_n)
+{
+    uint32_t n;
+    pthread_mutex_lock(&d->rows_lock);
+    const float *rows = intake_held_back(d->views[view].intake, &n);
+    int r = copy_floats(rows, n, view_schema(view)->n_columns, ret_rows, ret_n);
+    pthread_mutex_unlock(&d->rows_lock);
+    return r;
 }
 
 void detector_stats(const struct detector *d, struct detector_stats *ret_stats)
@@ -217,21 +274,52 @@ void detector_stats(const struct detector *d, struct detector_stats *ret_stats)
         ret_stats->offered[v] = atl_counter_get(&d->views[v].offered);
         ret_stats->scored[v] = atl_counter_get(&d->views[v].scored);
         ret_stats->anomalous[v] = atl_counter_get(&d->views[v].anomalous);
+        ret_stats->drifts[v] = atl_counter_get(&d->views[v].drifts);
+        ret_stats->level[v] = atomic_load(&d->views[v].level);
+        ret_stats->waiting[v] = atomic_load(&d->views[v].waiting);
+        ret_stats->refused[v] = atomic_load(&d->views[v].refused);
+        ret_stats->forgotten[v] = atomic_load(&d->views[v].forgotten);
     }
+    ret_stats->withheld = atomic_load(&d->withheld);
     ret_stats->watched_ns = atl_counter_get(&d->watched_ns);
 }
 
 /* --- who must not teach --- */
 
-static void suspect(struct detector *d, const struct dp_addr *addr)
+/* Hosts are known by a keyed hash of their address: two of 20,000 share one with a chance of
+ * 10^-11. */
+static uint64_t source_of(const struct detector *d, const struct dp_addr *addr)
 {
-    struct suspect *slot = &d->suspects[d->next_suspect];
+    return atl_hash(&d->host_key, addr, sizeof(*addr));
+}
+
+static void forget(struct detector *d, const struct dp_addr *addr)
+{
+    pthread_mutex_lock(&d->rows_lock);
+    for (enum view v = 0; v < VIEW_COUNT; v++)
+        intake_forget(d->views[v].intake, source_of(d, addr), d->now_ns);
+    pthread_mutex_unlock(&d->rows_lock);
+}
+
+static struct suspect *find_suspect(struct detector *d, const struct dp_addr *addr)
+{
     for (uint32_t i = 0; i < SUSPECTS; i++) {
         if (memcmp(&d->suspects[i].addr, addr, sizeof(*addr)) == 0)
-            slot = &d->suspects[i];
+            return &d->suspects[i];
     }
-    if (slot == &d->suspects[d->next_suspect])
+    return NULL;
+}
+
+static void suspect(struct detector *d, const struct dp_addr *addr)
+{
+    struct suspect *slot = find_suspect(d, addr);
+    if (slot == NULL) {
+        slot = &d->suspects[d->next_suspect];
         d->next_suspect = (d->next_suspect + 1) % SUSPECTS;
+        slot->until_ns = 0;
+    }
+    if (slot->until_ns <= d->now_ns) /* later rows of a suspect never got in */
+        forget(d, addr);
     *slot = (struct suspect){*addr, d->now_ns + SUSPECT_NS};
 }
 
@@ -245,14 +333,18 @@ static bool is_suspect(const struct detector *d, const struct dp_addr *addr)
     return false;
 }
 
-/* Hosts are known by a keyed hash of their address: two of 20,000 share one with a chance of
- * 10^-11. */
-static void remember(struct detector *d, enum view view, const float *row,
-                     const struct dp_addr *host)
+/* Has a model of this site judged the rows of this view? The factory knows hosts, but no site. */
+static bool is_local(const struct learn_model *model)
 {
-    learn_reservoir_offer_unit(d->views[view].reservoir, row,
-                               atl_hash(&d->host_key, host, sizeof(*host)));
-    atl_counter_add(&d->views[view].offered, 1);
+    return model != NULL && strcmp(learn_model_origin(model), RECIPE_FACTORY) != 0;
+}
+
+/* Under rows_lock. */
+static void remember(struct detector *d, enum view view, const struct intake_row *row)
+{
+    struct view_state *v = &d->views[view];
+    if (intake_offer(v->intake, row, d->now_ns, is_local(v->model)))
+        atl_counter_add(&v->offered, 1);
 }
 
 /* --- signals --- */
@@ -296,6 +388,13 @@ static void fill_flow(const struct detector *d, const struct dp_flow *f, struct 
     s->bytes_toclient = f->bwd.bytes;
 }
 
+/* Of two opinions the stronger was taken: each had half the chance to be wrong. */
+static double p_of_stronger(const struct detector *d, const struct opinion *o)
+{
+    const struct view_state *v = &d->views[VIEW_HOST];
+    return v->model != NULL && v->reference != NULL ? 2 * o->p_value : o->p_value;
+}
+
 static void signal_host(struct detector *d, const struct feat_host_row *row,
                         const struct opinion *o, const float *x)
 {
@@ -313,7 +412,7 @@ static void signal_host(struct detector *d, const struct feat_host_row *row,
     atl_copy(s.role, sizeof(s.role), row->role == FEAT_SOURCE ? "source" : "target");
     fill_features(d, VIEW_HOST, o->model, x, row->raw, &s);
     fill_flow(d, &row->sample, &s);
-    d->ops.signal(d->ops.ctx, &s);
+    gate_offer(d->gate, &s, p_of_stronger(d, o));
 }
 
 static void signal_tally(struct detector *d, const struct tally_entry *e, double p_value)
@@ -333,7 +432,7 @@ static void signal_tally(struct detector *d, const struct tally_entry *e, double
     feat_scale_row(feat_schema_flow(), e->raw, x);
     fill_features(d, VIEW_FLOW, d->views[VIEW_FLOW].model, x, e->raw, &s);
     fill_flow(d, &e->sample, &s);
-    d->ops.signal(d->ops.ctx, &s);
+    gate_offer(d->gate, &s, p_value);
 }
 
 /* --- flow view --- */
@@ -348,8 +447,7 @@ static void tell_scored(struct detector *d, const struct detector_scored *scored
  * trusted. */
 static bool watches_flows(const struct detector *d)
 {
-    const struct learn_model *m = d->views[VIEW_FLOW].model;
-    return m != NULL && strcmp(learn_model_origin(m), RECIPE_FACTORY) != 0;
+    return is_local(d->views[VIEW_FLOW].model);
 }
 
 static void judge_flow(struct detector *d, uint32_t i, bool watches)
@@ -366,8 +464,17 @@ static void judge_flow(struct detector *d, uint32_t i, bool watches)
         atl_counter_add(&d->views[VIEW_FLOW].scored, 1);
         atl_counter_add(&d->views[VIEW_FLOW].anomalous, unusual);
     }
-    if (!unusual && !is_suspect(d, &f->src) && !is_suspect(d, &f->dst))
-        remember(d, VIEW_FLOW, d->x + (size_t)i * feat_schema_flow()->n_columns, &f->src);
+    if (is_suspect(d, &f->src) || is_suspect(d, &f->dst))
+        return;
+    if (watches)
+        drift_watch_add(d->views[VIEW_FLOW].drift, d->score[i]);
+    const struct intake_row row = {
+        .x = d->x + (size_t)i * feat_schema_flow()->n_columns,
+        .source = source_of(d, &f->src),
+        .stratum = stratum_of_flow(f),
+        .normal = !unusual,
+    };
+    remember(d, VIEW_FLOW, &row);
 }
 
 static void score_flows(struct detector *d)
@@ -393,6 +500,8 @@ static void look_at_tally(struct detector *d, bool flush)
     uint32_t at = 0;
     for (struct tally_entry *e; (e = tally_next(d->tally, &at)) != NULL;) {
         double p = tally_p_value(d->tally, e);
+        if (e->flows >= d->cfg.min_flows)
+            gate_count(d->gate);
         if (e->unusual < TALLY_UNUSUAL_MIN || e->flows < d->cfg.min_flows || p >= TALLY_P_MAX)
             continue;
         suspect(d, &e->addr);
@@ -463,6 +572,26 @@ static struct opinion ask(const struct view_state *v, const float *x)
     return strongest;
 }
 
+/* What is odd but too little to alert on must be learned, or it stays odd for ever. */
+static void learn_host(struct detector *d, const struct feat_host_row *row, const float *x,
+                       const struct opinion *o)
+{
+    struct view_state *v = &d->views[VIEW_HOST];
+    if (!worth_learning(d, row) || is_suspect(d, &row->addr))
+        return;
+    if (is_local(v->model) && o->model == v->model)
+        drift_watch_add(v->drift, o->score);
+    const struct intake_row offer = {
+        .x = x,
+        .source = source_of(d, &row->addr),
+        .stratum = stratum_of_host(row),
+        .normal = true,
+    };
+    pthread_mutex_lock(&d->rows_lock);
+    remember(d, VIEW_HOST, &offer);
+    pthread_mutex_unlock(&d->rows_lock);
+}
+
 static void judge_host(struct detector *d, const struct feat_host_row *row)
 {
     struct view_state *v = &d->views[VIEW_HOST];
@@ -476,17 +605,15 @@ static void judge_host(struct detector *d, const struct feat_host_row *row)
         atl_counter_add(&v->scored, 1);
         atl_counter_add(&v->anomalous, o.score > 0.5F);
     }
-    bool alert = o.score > 0.5F && worth_an_alert(d, row);
+    bool tested = worth_an_alert(d, row), alert = tested && o.score > 0.5F;
+    if (tested)
+        gate_count(d->gate);
     if (alert) {
         suspect(d, &row->addr);
         signal_host(d, row, &o, x);
     }
-    /* what is odd but too little to alert on must be learned, or it stays odd for ever */
-    if (alert || !worth_learning(d, row))
-        return;
-    pthread_mutex_lock(&d->rows_lock);
-    remember(d, VIEW_HOST, x, &row->addr);
-    pthread_mutex_unlock(&d->rows_lock);
+    if (!alert)
+        learn_host(d, row, x, &o);
 }
 
 /* --- link view --- */
@@ -522,6 +649,27 @@ static void set_clock(struct detector *d, atl_ns now_ns)
     d->now_ns = now_ns;
 }
 
+/* What waited long enough is learned, and the scores' level is looked at. */
+static void adapt(struct detector *d, bool flush)
+{
+    pthread_mutex_lock(&d->rows_lock);
+    for (enum view i = 0; i < VIEW_COUNT; i++) {
+        struct view_state *v = &d->views[i];
+        intake_step(v->intake, d->now_ns, flush);
+        atomic_store(&v->waiting, intake_waiting(v->intake));
+        atomic_store(&v->refused, intake_refused(v->intake));
+        atomic_store(&v->forgotten, intake_forgotten(v->intake));
+    }
+    pthread_mutex_unlock(&d->rows_lock);
+    for (enum view i = 0; i < VIEW_COUNT; i++) {
+        struct view_state *v = &d->views[i];
+        atl_counter_add(&v->drifts, drift_watch_step(v->drift, d->now_ns) != 0);
+        atomic_store(&v->level, drift_watch_level(v->drift));
+        if (flush)
+            drift_watch_reset(v->drift);
+    }
+}
+
 void detector_step(struct detector *d, atl_ns now_ns, bool flush)
 {
     set_clock(d, now_ns);
@@ -534,6 +682,9 @@ void detector_step(struct detector *d, atl_ns now_ns, bool flush)
         for (uint32_t i = 0; i < n; i++)
             judge_host(d, &d->rows[i]);
     } while (n == HOST_ROWS);
+    gate_step(d->gate, d->now_ns, flush);
+    atomic_store(&d->withheld, gate_withheld(d->gate));
+    adapt(d, flush);
     if (flush) {
         flush_links(d);
         d->now_ns = d->tally_began_ns = d->tally_looked_ns = 0;

@@ -28,8 +28,13 @@ struct detector_config {
     struct feat_context_config context;
     uint32_t min_flows; /* a host with fewer flows in its window raises nothing */
     uint32_t reservoir_rows;
-    uint64_t seed;        /* of the reservoirs */
-    const char *in_iface; /* for the alert; valid as long as the detector */
+    uint64_t seed; /* of the memories */
+    atl_ns
+        learn_delay_ns; /* that rows wait for a late verdict once a local model works, 0 = none */
+    uint64_t learn_hourly; /* rows of one source an hour, 0 = no bound */
+    bool fair_sample;      /* keep the uniform sample that private training draws from */
+    double false_hourly;   /* false alerts an hour that are expected at most, 0 = no bound */
+    const char *in_iface;  /* for the alert; valid as long as the detector */
 };
 
 /** One thing that was scored, for --scores. */
@@ -84,8 +89,13 @@ void detector_set_reference(struct detector *detector, struct learn_model *model
 int detector_copy_rows(struct detector *detector, enum view view, float **ret_rows,
                        uint32_t *ret_n);
 
-/** The same, and for each row the host that it belongs to (a flow: to its initiator), malloc'ed, by
- * a number that means nothing outside this process. */
+/** Copy of the newest rows that no model is trained on, as detector_copy_rows. */
+int detector_copy_held_back(struct detector *detector, enum view view, float **ret_rows,
+                            uint32_t *ret_n);
+
+/** Rows for private training, a uniform sample of all (cfg.fair_sample), and for each row the host
+ * that it belongs to (a flow: to its initiator), malloc'ed, by a number that means nothing outside
+ * this process. */
 int detector_copy_units(struct detector *detector, enum view view, float **ret_rows,
                         uint64_t **ret_unit, uint32_t *ret_n);
 
@@ -93,6 +103,12 @@ struct detector_stats {
     uint64_t offered[VIEW_COUNT]; /* normal rows seen */
     uint64_t scored[VIEW_COUNT];
     uint64_t anomalous[VIEW_COUNT]; /* rows beyond their boundary */
+    uint64_t drifts[VIEW_COUNT];    /* of the scores since the start */
+    double level[VIEW_COUNT];       /* usual median score, since the model or the last drift */
+    uint64_t waiting[VIEW_COUNT];   /* rows that may still be dropped */
+    uint64_t refused[VIEW_COUNT];   /* too many of one source */
+    uint64_t forgotten[VIEW_COUNT]; /* dropped after a late verdict */
+    uint64_t withheld;              /* signals: more than chance would bring, but not enough */
     atl_ns watched_ns;              /* dataplane time seen, over all files */
 };
 /** Any thread. */

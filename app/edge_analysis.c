@@ -201,6 +201,10 @@ static int make_parts(struct edge *e)
         .min_flows = (uint32_t)cfg->alerts.min_flows,
         .reservoir_rows = (uint32_t)cfg->learning.reservoir,
         .seed = cfg->learning.seed,
+        .learn_delay_ns = cfg->learning.delay,
+        .learn_hourly = cfg->learning.per_source,
+        .fair_sample = cfg->federation.name[0] != '\0',
+        .false_hourly = cfg->alerts.false_rate,
         .in_iface = cfg->capture.device,
     };
     const struct detector_ops ops = {.signal = on_signal, .link = edge_link_row, .ctx = e};

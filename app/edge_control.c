@@ -101,6 +101,7 @@ static const struct {
     {"stats", answer_stats},
     {"reload", answer_reload},
     {"evidence", edge_evidence_answer},
+    {"model_rollback", edge_adapt_roll_back},
 };
 
 static json_t *on_request(void *ctx, const char *verb, const json_t *request)

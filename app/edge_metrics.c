@@ -48,11 +48,12 @@ static json_t *detector_json(const struct edge *e)
 {
     struct detector_stats stats;
     detector_stats(e->detector, &stats);
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s}", "phase",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o}", "phase",
                      e->learned[VIEW_FLOW] ? "watching" : "learning", "rows",
                      INT(stats.offered[VIEW_FLOW]), "rows_needed", INT(e->cfg->learning.flow_rows),
                      "scored", INT(stats.scored[VIEW_FLOW] + stats.scored[VIEW_HOST]), "flow_model",
-                     e->model_names[VIEW_FLOW], "host_model", e->model_names[VIEW_HOST]);
+                     e->model_names[VIEW_FLOW], "host_model", e->model_names[VIEW_HOST], "models",
+                     edge_adapt_json(e));
 }
 
 static json_t *federation_json(const struct edge *e)
@@ -89,9 +90,12 @@ static json_t *document(struct edge *e, const struct dp_counters *c)
     json_object_set_new(doc, "encapsulations", encapsulations_json(c));
     json_object_set_new(doc, "fallbacks", fallbacks_json(c));
     json_object_set_new(doc, "telecom", telecom_totals_json(e->engine));
+    struct detector_stats stats;
+    detector_stats(e->detector, &stats);
     json_object_set_new(doc, "alerts",
-                        json_pack("{s:I, s:I}", "open", INT(atomic_load(&e->alerts_open)),
-                                  "suppressed", INT(atomic_load(&e->alerts_suppressed))));
+                        json_pack("{s:I, s:I, s:I}", "open", INT(atomic_load(&e->alerts_open)),
+                                  "suppressed", INT(atomic_load(&e->alerts_suppressed)), "withheld",
+                                  INT(stats.withheld)));
     json_object_set_new(doc, "bus", bus_json(e));
     json_t *link = edge_link_json(e);
     if (link != NULL)

@@ -33,6 +33,20 @@ struct evidence_wish {
     char id[ALERT_ID_BYTES];
 };
 
+/** How the model of a view keeps up with the site. */
+struct edge_adaptation {
+    atl_ns since_ns; /* wall time: it has worked since then */
+    atl_ns due_ns;   /* when the next one is learned in the shadow */
+    uint64_t drifts; /* seen and seen to */
+    bool drifted;    /* and no model was promoted since */
+    uint64_t promotions, kept_out, roll_backs;
+    char last[200]; /* the last decision, a line */
+    /* after a promotion, until then: the share of odd rows before, and the counters at its time */
+    atl_ns watch_until_ns;
+    double share_before;
+    uint64_t scored, odd;
+};
+
 struct edge {
     /* control */
     const struct config *cfg;
@@ -46,6 +60,7 @@ struct edge {
     char model_path[CONFIG_PATH_BYTES + 32];
     char model_names[VIEW_COUNT][32];
     bool learned[VIEW_COUNT], learning[VIEW_COUNT];
+    struct edge_adaptation adaptation[VIEW_COUNT];
     atl_ns learn_after_ns[VIEW_COUNT]; /* after a failure: not again at once */
     bool ended, mismatch;              /* already said */
     const char *degraded[8];           /* why, in the order it came about */
@@ -128,6 +143,15 @@ int edge_federation_open(struct edge *edge, struct atl_error *err);
 void edge_federation_close(struct edge *edge);
 void edge_federation_trained(struct edge *edge, const struct trainer_result *result);
 const char *edge_federation_state(const struct edge *edge);
+
+/* edge_adapt.c, control thread */
+void edge_adapt_open(struct edge *edge);
+/** Every turn: learn anew when it is due, take back what is regretted. */
+void edge_adapt_step(struct edge *edge, atl_ns now_ns);
+/** The trainer has finished a job. */
+void edge_adapt_done(struct edge *edge, const struct trainer_result *result);
+json_t *edge_adapt_json(const struct edge *edge);
+json_t *edge_adapt_roll_back(struct edge *edge, const json_t *request);
 
 /* edge_capture.c */
 /** Falls back to libpcap where the configuration says so. */

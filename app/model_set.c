@@ -2,6 +2,8 @@
 #include "app/recipe_priv.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 static int place(struct learn_named *named, const char *where, struct model_set *set,
@@ -85,6 +87,25 @@ int model_set_save_generation(const char *path, const struct model_set *set, str
     struct learn_named named[VIEW_COUNT];
     name_models(set, named);
     return learn_file_save_generation(path, named, VIEW_COUNT, err);
+}
+
+int model_set_roll_back(const char *path, struct model_set *ret_set, struct atl_error *err)
+{
+    char earlier[PATH_MAX];
+    if (snprintf(earlier, sizeof(earlier), "%s.1", path) >= (int)sizeof(earlier))
+        return atl_error_set(err, -ENAMETOOLONG, "%s: the path is too long", path);
+    struct model_set set;
+    int r = model_set_load(earlier, &set, err);
+    if (r == -ENOENT)
+        return atl_error_set(err, r, "%s: no earlier model to go back to", earlier);
+    if (r < 0)
+        return r;
+    r = learn_file_roll_back(path, err);
+    if (r < 0)
+        model_set_finish(&set);
+    else
+        *ret_set = set;
+    return r;
 }
 
 void model_set_finish(struct model_set *set)

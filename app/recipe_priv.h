@@ -56,6 +56,9 @@ int model_set_load(const char *path, struct model_set *ret_set, struct atl_error
 int model_set_save(const char *path, const struct model_set *set, struct atl_error *err);
 /** The same, and what stood at path before stays as generation n - 1 (learn_file_roll_back). */
 int model_set_save_generation(const char *path, const struct model_set *set, struct atl_error *err);
+/** Load generation n - 1 and give it the place of n (learn_file_roll_back); nothing is moved when
+ * it cannot be used. */
+int model_set_roll_back(const char *path, struct model_set *ret_set, struct atl_error *err);
 void model_set_finish(struct model_set *set);
 
 #endif

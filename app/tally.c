@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES 4096
-#define WAYS    8
+#define WAYS 8
 
 struct tally {
     struct atl_hash_key key;
     double risk;
-    struct tally_entry entries[ENTRIES];
+    struct tally_entry entries[TALLY_ENTRIES];
 };
 
 int tally_create(struct tally **ret_tally, double risk)
@@ -35,7 +34,7 @@ void tally_destroy(struct tally *tally)
 static struct tally_entry *find(struct tally *t, const struct dp_addr *addr)
 {
     uint64_t hash = atl_hash(&t->key, addr->bytes, sizeof(addr->bytes));
-    struct tally_entry *set = &t->entries[hash % (ENTRIES / WAYS) * WAYS], *victim = set;
+    struct tally_entry *set = &t->entries[hash % (TALLY_ENTRIES / WAYS) * WAYS], *victim = set;
     for (int i = 0; i < WAYS; i++) {
         if (set[i].flows > 0 && memcmp(&set[i].addr, addr, sizeof(*addr)) == 0)
             return &set[i];
@@ -83,7 +82,7 @@ double tally_p_value(const struct tally *t, const struct tally_entry *e)
 
 struct tally_entry *tally_next(struct tally *t, uint32_t *at)
 {
-    while (*at < ENTRIES) {
+    while (*at < TALLY_ENTRIES) {
         struct tally_entry *e = &t->entries[(*at)++];
         if (e->flows > 0)
             return e;

@@ -8,6 +8,8 @@
 
 #include "features/features.h"
 
+#define TALLY_ENTRIES 4096 /* sources counted at once */
+
 struct tally_entry {
     struct dp_addr addr, last_dst; /* last_dst: of the latest unusual flow */
     uint32_t flows, unusual;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "app/promote_priv.h"
 #include "app/trainer_priv.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct trainer {
     const char *state_path;
     uint64_t seed;
     struct model_set current; /* trainer thread's own copies, to start from and to save */
+    struct model_set before;  /* what the last promotion replaced, or NULL */
 
     pthread_t thread;
     bool running;
@@ -165,6 +167,107 @@ static int train_private(struct trainer *t, const struct pending *job,
     return r;
 }
 
+/* --- adaptation --- */
+
+static int judge(struct trainer *t, enum view view, const struct learn_model *fresh,
+                 struct promote_verdict *verdict)
+{
+    float *rows;
+    uint32_t n;
+    int r = detector_copy_held_back(t->detector, view, &rows, &n);
+    if (r == -ENODATA) {
+        *verdict = (struct promote_verdict){0};
+        return 0;
+    }
+    if (r == 0) {
+        r = promote_judge(t->current.models[view], fresh, rows, n, verdict);
+        free(rows);
+    }
+    return r;
+}
+
+static int promote(struct trainer *t, enum view view, struct learn_model *fresh,
+                   struct trainer_result *result, struct atl_error *err)
+{
+    struct learn_model *before;
+    int r = learn_model_copy(&before, t->current.models[view]);
+    if (r < 0) {
+        learn_model_destroy(fresh);
+        return atl_error_set(err, r, "out of memory");
+    }
+    learn_model_destroy(t->before.models[view]);
+    t->before.models[view] = before;
+    result->promoted = true;
+    return put_to_work(t, view, fresh, result, err);
+}
+
+static int refresh(struct trainer *t, enum view view, struct trainer_result *result,
+                   struct atl_error *err)
+{
+    struct learn_model *fresh;
+    struct promote_verdict v;
+    float *rows;
+    int r = detector_copy_rows(t->detector, view, &rows, &result->rows);
+    if (r < 0)
+        return atl_error_set(err, r, "no rows to learn from");
+    r = recipe_train(view, t->current.models[view], rows, result->rows, t->seed,
+                     learn_model_origin(t->current.models[view]), &fresh, err);
+    free(rows);
+    if (r < 0)
+        return r;
+    r = judge(t, view, fresh, &v);
+    if (r < 0) {
+        learn_model_destroy(fresh);
+        return atl_error_set(err, r, "out of memory");
+    }
+    snprintf(result->text, sizeof(result->text),
+             "%s model learned anew from %u rows %s: of %u recent rows %u are odd to it, %u to the "
+             "one before%s",
+             view_name(view), result->rows, v.promote ? "and promoted" : "but kept out", v.rows,
+             v.over_new, v.over_now, v.rows < PROMOTE_ROWS_MIN ? "; too few to tell" : "");
+    if (v.promote)
+        return promote(t, view, fresh, result, err);
+    learn_model_destroy(fresh);
+    return 0;
+}
+
+static int undo(struct trainer *t, enum view view, struct trainer_result *result,
+                struct atl_error *err)
+{
+    struct learn_model *before = t->before.models[view];
+    if (before == NULL)
+        return atl_error_set(err, -ENOENT, "no %s model to go back to", view_name(view));
+    t->before.models[view] = NULL;
+    snprintf(result->text, sizeof(result->text), "back to the %s model before the last promotion",
+             view_name(view));
+    return put_to_work(t, view, before, result, err);
+}
+
+static int roll_back(struct trainer *t, struct trainer_result *result, struct atl_error *err)
+{
+    struct model_set earlier;
+    int r = model_set_roll_back(t->state_path, &earlier, err);
+    if (r < 0)
+        return r;
+    for (enum view v = 0; v < VIEW_COUNT && r == 0; v++) {
+        struct learn_model *twin;
+        r = learn_model_copy(&twin, earlier.models[v]);
+        if (r == 0)
+            detector_post_model(t->detector, v, twin);
+    }
+    model_set_finish(&t->current);
+    t->current = earlier;
+    snprintf(result->text, sizeof(result->text), "back to the models before, as asked");
+    return r;
+}
+
+static void tell_origins(const struct trainer *t, struct trainer_result *result)
+{
+    for (enum view v = 0; v < VIEW_COUNT; v++)
+        atl_copy(result->origins[v], sizeof(result->origins[v]),
+                 learn_model_origin(t->current.models[v]));
+}
+
 static void do_job(struct trainer *t, enum trainer_job kind, const struct pending *job,
                    struct trainer_result *result)
 {
@@ -183,9 +286,25 @@ static void do_job(struct trainer *t, enum trainer_job kind, const struct pendin
     case TRAINER_ADOPT:
         result->status = adopt(t, job, result, &err);
         break;
+    case TRAINER_REFRESH_FLOW:
+        result->status = refresh(t, VIEW_FLOW, result, &err);
+        break;
+    case TRAINER_REFRESH_HOST:
+        result->status = refresh(t, VIEW_HOST, result, &err);
+        break;
+    case TRAINER_UNDO_FLOW:
+        result->status = undo(t, VIEW_FLOW, result, &err);
+        break;
+    case TRAINER_UNDO_HOST:
+        result->status = undo(t, VIEW_HOST, result, &err);
+        break;
+    case TRAINER_ROLL_BACK:
+        result->status = roll_back(t, result, &err);
+        break;
     case TRAINER_JOBS:
         break;
     }
+    tell_origins(t, result);
     if (result->status < 0)
         snprintf(result->text, sizeof(result->text), "training: %.180s", err.text);
 }
@@ -279,6 +398,7 @@ void trainer_destroy(struct trainer *t)
         free(t->results[i].delta);
     }
     model_set_finish(&t->current);
+    model_set_finish(&t->before);
     if (t->event_fd >= 0)
         close(t->event_fd);
     pthread_mutex_destroy(&t->lock);
@@ -317,6 +437,22 @@ int trainer_learn(struct trainer *t, enum view view)
 {
     return want(t, view == VIEW_FLOW ? TRAINER_LEARN_FLOW : TRAINER_LEARN_HOST,
                 &(struct pending){0});
+}
+
+int trainer_refresh(struct trainer *t, enum view view)
+{
+    return want(t, view == VIEW_FLOW ? TRAINER_REFRESH_FLOW : TRAINER_REFRESH_HOST,
+                &(struct pending){0});
+}
+
+int trainer_undo(struct trainer *t, enum view view)
+{
+    return want(t, view == VIEW_FLOW ? TRAINER_UNDO_FLOW : TRAINER_UNDO_HOST, &(struct pending){0});
+}
+
+int trainer_roll_back(struct trainer *t)
+{
+    return want(t, TRAINER_ROLL_BACK, &(struct pending){0});
 }
 
 int trainer_private(struct trainer *t, const struct fed_plan *plan, const float *params, uint32_t n)

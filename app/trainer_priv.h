@@ -13,8 +13,13 @@
 enum trainer_job {
     TRAINER_LEARN_FLOW, /* local model of a view from its rows */
     TRAINER_LEARN_HOST,
-    TRAINER_PRIVATE, /* DP-SGD for a plan: gives a delta */
-    TRAINER_ADOPT,   /* a committed model: tune it to this site, put it to work */
+    TRAINER_PRIVATE,      /* DP-SGD for a plan: gives a delta */
+    TRAINER_ADOPT,        /* a committed model: tune it to this site, put it to work */
+    TRAINER_REFRESH_FLOW, /* learn in the shadow, promote when it is no worse */
+    TRAINER_REFRESH_HOST,
+    TRAINER_UNDO_FLOW, /* back to the model before the last promotion */
+    TRAINER_UNDO_HOST,
+    TRAINER_ROLL_BACK, /* back to the generation before on disk, both views */
     TRAINER_JOBS,
 };
 
@@ -26,6 +31,8 @@ struct trainer_result {
     uint64_t round;    /* PRIVATE, ADOPT */
     float *delta;      /* PRIVATE on success: malloc'ed, the taker's */
     uint32_t n, rows;
+    bool promoted;                /* REFRESH: the new model works */
+    char origins[VIEW_COUNT][32]; /* of the models that work now */
 };
 
 struct trainer;
@@ -43,6 +50,10 @@ int trainer_learn(struct trainer *trainer, enum view view);
 int trainer_private(struct trainer *trainer, const struct fed_plan *plan, const float *params,
                     uint32_t n);
 int trainer_adopt(struct trainer *trainer, uint64_t round, const float *params, uint32_t n);
+
+int trainer_refresh(struct trainer *trainer, enum view view);
+int trainer_undo(struct trainer *trainer, enum view view);
+int trainer_roll_back(struct trainer *trainer);
 
 int trainer_fd(const struct trainer *trainer);
 /** @return false when nothing is finished */

@@ -57,6 +57,7 @@ static void default_detector(const struct detect *d, struct detector_config *cfg
         .min_flows = d->min_flows,
         .reservoir_rows = BASELINE_ROWS,
         .seed = 1,
+        .false_hourly = 1, /* the default of alerts.false_rate */
         .in_iface = file,
     };
     feat_host_config_default(&cfg->hosts);

@@ -74,6 +74,7 @@ static int start_edge(struct edge *e, struct atl_error *err)
     if (r < 0)
         return r;
     add_info(e);
+    edge_adapt_open(e);
     r = node_bus_open(&e->node, on_connect, e, err);
     if (r == 0)
         r = edge_analysis_start(e, err);
@@ -107,37 +108,21 @@ static void finish_edge(struct edge *e)
 
 /* --- every turn --- */
 
-static const enum view job_views[TRAINER_JOBS] = {
-    [TRAINER_LEARN_FLOW] = VIEW_FLOW,
-    [TRAINER_LEARN_HOST] = VIEW_HOST,
-    [TRAINER_PRIVATE] = VIEW_FLOW,
-    [TRAINER_ADOPT] = VIEW_FLOW,
-};
-
 static void on_trainer(void *ctx)
 {
     struct edge *e = ctx;
     struct trainer_result result;
     while (trainer_take(e->trainer, &result)) {
-        enum view view = job_views[result.job];
         log_line(result.status < 0 ? LOG_WARNING : LOG_INFO, "%s", result.text);
         if (result.unsaved[0] != '\0')
             log_line(LOG_WARNING, "model: %s; it is in use, but a restart would lose it",
                      result.unsaved);
-        if (result.job == TRAINER_PRIVATE) {
+        if (result.job == TRAINER_PRIVATE)
             edge_federation_trained(e, &result);
-        } else if (result.status == 0) {
-            e->learned[view] = true;
-            if (result.job == TRAINER_ADOPT)
-                snprintf(e->model_names[view], sizeof(e->model_names[view]), "round %llu",
-                         (unsigned long long)result.round);
-            else
-                atl_copy(e->model_names[view], sizeof(e->model_names[view]), RECIPE_LOCAL);
-        }
-        if (result.job == TRAINER_LEARN_FLOW || result.job == TRAINER_LEARN_HOST) {
-            e->learning[view] = false;
-            e->learn_after_ns[view] = atl_clock_mono_ns() + LEARN_RETRY_NS;
-        }
+        edge_adapt_done(e, &result);
+        if (result.job == TRAINER_LEARN_FLOW || result.job == TRAINER_LEARN_HOST)
+            e->learn_after_ns[result.job == TRAINER_LEARN_FLOW ? VIEW_FLOW : VIEW_HOST] =
+                atl_clock_mono_ns() + LEARN_RETRY_NS;
         free(result.delta);
     }
 }
@@ -166,6 +151,7 @@ static void turn(struct edge *e)
 {
     atl_ns now_ns = atl_clock_mono_ns();
     learn_when_ready(e);
+    edge_adapt_step(e, now_ns);
     edge_capture_look(e);
     edge_account_check(e, now_ns);
     edge_link_store(e);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
+#include "app/model_rollback_priv.h"
 #include "app/options_priv.h"
 #include "learner/learner.h"
 
@@ -12,12 +13,16 @@
 
 static const char help[] =
     "Usage: atalaya model show MODEL [--json]\n"
-    "       atalaya model diff MODEL MODEL [--json]\n\n"
+    "       atalaya model diff MODEL MODEL [--json]\n"
+    "       atalaya model rollback -c FILE\n\n"
     "What a model file holds, or in what two of them differ: shape, columns, origin, boundary, "
     "hash\n"
-    "of the parameters. Exit code of diff: 0 when they are the same, 1 when not.\n\n"
-    "      --json  one JSON object\n"
-    "  -h, --help  this text\n\n"
+    "of the parameters. Exit code of diff: 0 when they are the same, 1 when not.\n"
+    "rollback gives the model before the last one its place back, in a running edge or, when none\n"
+    "runs, in its state folder. Three models are kept; done three times, nothing has changed.\n\n"
+    "      --json         one JSON object\n"
+    "  -c, --config FILE  rollback: the edge's configuration\n"
+    "  -h, --help         this text\n\n"
     "Example: atalaya model show /var/lib/atalaya/model.safetensors\n";
 
 static json_t *describe_model(const struct learn_named *named)
@@ -215,24 +220,30 @@ int verb_model(int argc, char **argv)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},
+        {"config", required_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     bool json = false;
+    const char *config = NULL;
     opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":hc:", options, NULL)) != -1;) {
         if (c == 'h') {
             fputs(help, stdout);
             return EXIT_OK;
         }
-        if (c != 'j')
+        if (c != 'j' && c != 'c')
             return options_refuse("model", c, argv, options);
-        json = true;
+        json = json || c == 'j';
+        config = c == 'c' ? optarg : config;
     }
     const char *word = optind < argc ? argv[optind] : "";
     int files = argc - optind - 1;
+    if (strcmp(word, "rollback") == 0)
+        return config != NULL && files == 0 ? model_rollback(config)
+                                            : options_usage("model", "rollback takes -c FILE");
     if (strcmp(word, "show") != 0 && strcmp(word, "diff") != 0)
-        return options_usage("model", "expected show or diff, found '%s'", word);
+        return options_usage("model", "expected show, diff or rollback, found '%s'", word);
     bool one = strcmp(word, "show") == 0;
     if (files != (one ? 1 : 2))
         return options_usage("model", "%s takes %s", word, one ? "one file" : "two files");

@@ -117,6 +117,13 @@ static void print_packets(const json_t *doc)
            number(doc, "flows.live"), number(doc, "flows.exported"), number(doc, "flows.lost"));
 }
 
+static void print_model(const json_t *doc, const char *view)
+{
+    const json_t *model = at(at(at(doc, "detector"), "models"), view);
+    printf("%s model %s since %s, scores %s; %s\n", view, text(model, "name"), text(model, "since"),
+           text(model, "drift"), text(model, "last"));
+}
+
 static void print_status(const json_t *doc)
 {
     size_t i;
@@ -133,6 +140,8 @@ static void print_status(const json_t *doc)
     printf("detector   %s, %.0f of %.0f flows seen to learn from, %.0f scored\n",
            text(doc, "detector.phase"), number(doc, "detector.rows"),
            number(doc, "detector.rows_needed"), number(doc, "detector.scored"));
+    print_model(doc, "flow");
+    print_model(doc, "host");
     printf("alerts     %.0f open, %.0f suppressed\n", number(doc, "alerts.open"),
            number(doc, "alerts.suppressed"));
     printf("broker     %s\n", text(doc, "broker.url")[0] == '\0'          ? "none"

@@ -118,8 +118,11 @@ static void learn(struct detector *d, enum view view)
 
 static void make(struct detector **ret_detector, struct seen *seen)
 {
-    struct detector_config cfg = {
-        .min_flows = 20, .reservoir_rows = 20000, .seed = 1, .in_iface = "test"};
+    struct detector_config cfg = {.min_flows = 20,
+                                  .reservoir_rows = 20000,
+                                  .seed = 1,
+                                  .fair_sample = true,
+                                  .in_iface = "test"};
     feat_host_config_default(&cfg.hosts);
     feat_context_config_default(&cfg.context);
     cfg.hosts.seed = cfg.context.seed = 1;
