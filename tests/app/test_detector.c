@@ -130,6 +130,28 @@ static void make(struct detector **ret_detector, struct seen *seen)
     assert_int_equal(detector_create(ret_detector, &cfg, &ops), 0);
 }
 
+#define WARY_HOURLY 400
+
+/* As an edge learns: rows wait, and each source may teach so much. */
+static void make_wary(struct detector **ret_detector, struct seen *seen)
+{
+    struct detector_config cfg = {
+        .min_flows = 20,
+        .reservoir_rows = 20000,
+        .seed = 1,
+        .fair_sample = true,
+        .learn_delay_ns = 120 * ATL_NS_PER_S,
+        .learn_hourly = WARY_HOURLY,
+        .false_hourly = 1,
+        .in_iface = "test",
+    };
+    feat_host_config_default(&cfg.hosts);
+    feat_context_config_default(&cfg.context);
+    cfg.hosts.seed = cfg.context.seed = 1;
+    const struct detector_ops ops = {.signal = on_signal, .scored = on_scored, .ctx = seen};
+    assert_int_equal(detector_create(ret_detector, &cfg, &ops), 0);
+}
+
 static void silent_without_models(void **state)
 {
     (void)state;
@@ -181,6 +203,80 @@ static void a_scan_is_signalled_and_not_learned(void **state)
     assert_true(seen.last.features[0].observed != seen.last.features[0].expected);
     /* the flow model knows no unanswered SYN: next to none of the 1,200 probes may be remembered */
     assert_true(after.offered[VIEW_FLOW] - before.offered[VIEW_FLOW] < 60);
+    detector_destroy(d);
+}
+
+static void run_with_scan(struct detector *d, struct atl_rng *rng, uint32_t from_s, uint32_t to_s,
+                          uint32_t probes_per_s)
+{
+    for (uint32_t s = from_s; s < to_s; s++) {
+        for (uint32_t i = 0; i < probes_per_s; i++) {
+            struct dp_flow f = probe((s - from_s) * probes_per_s + i, T0 + s * ATL_NS_PER_S);
+            detector_add(d, &f);
+        }
+        run_benign(d, rng, s, s + 1);
+    }
+}
+
+/* @return rows of the host that has most, of *ret_n */
+static uint32_t rows_of_the_loudest(struct detector *d, uint32_t *ret_n)
+{
+    float *rows;
+    uint64_t *unit;
+    uint32_t most = 0;
+    assert_int_equal(detector_copy_units(d, VIEW_FLOW, &rows, &unit, ret_n), 0);
+    for (uint32_t i = 0; i < *ret_n; i++) {
+        uint32_t n = 0;
+        for (uint32_t k = 0; k < *ret_n; k++)
+            n += unit[k] == unit[i];
+        most = n > most ? n : most;
+    }
+    free(rows);
+    free(unit);
+    return most;
+}
+
+/* Nothing can judge its flows yet: three of four rows offered are the attacker's. */
+static void a_flood_before_any_model_owns_a_bounded_share(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct detector *d;
+    struct detector_stats stats;
+    struct atl_rng rng;
+    uint32_t n;
+    atl_rng_init_seed(&rng, 4);
+    make_wary(&d, &seen);
+    run_with_scan(d, &rng, 0, 120, 120);
+    assert_true(rows_of_the_loudest(d, &n) <= WARY_HOURLY);
+    assert_in_range(n, 4700, 4800 + WARY_HOURLY); /* all of the others' */
+    detector_stats(d, &stats);
+    assert_int_equal(stats.refused[VIEW_FLOW], 120 * 120 - WARY_HOURLY);
+    detector_destroy(d);
+}
+
+/* Ten minutes of scanning, then everything is learned afresh from what was let in. */
+static void an_attack_during_learning_is_still_found_after_it(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct detector *d;
+    struct atl_rng rng;
+    atl_rng_init_seed(&rng, 5);
+    make_wary(&d, &seen);
+    run_benign(d, &rng, 0, 1200);
+    learn(d, VIEW_FLOW);
+    learn(d, VIEW_HOST);
+    run_with_scan(d, &rng, 1200, 1800, 20);
+    assert_true(seen.signals > 0);
+    run_benign(d, &rng, 1800, 2400);
+    learn(d, VIEW_FLOW);
+    learn(d, VIEW_HOST);
+    run_benign(d, &rng, 2400, 2700);
+    seen.signals = 0;
+    run_with_scan(d, &rng, 2700, 2760, 20);
+    assert_true(seen.signals > 0);
+    assert_string_equal(seen.last.entity, "10.0.0.200");
     detector_destroy(d);
 }
 
@@ -311,6 +407,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silent_without_models),
         cmocka_unit_test(a_scan_is_signalled_and_not_learned),
+        cmocka_unit_test(a_flood_before_any_model_owns_a_bounded_share),
+        cmocka_unit_test(an_attack_during_learning_is_still_found_after_it),
         cmocka_unit_test(link_rows_of_three_intervals_are_handed_on),
         cmocka_unit_test(the_same_rows_give_the_same_model),
         cmocka_unit_test(rows_know_their_hosts),
