@@ -9,6 +9,7 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
 /** argv[0] is the verb. @return exit code */
+int verb_broker_setup(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_detect(int argc, char **argv);
 int verb_doctor(int argc, char **argv);

@@ -30,6 +30,8 @@ static const struct verb {
     {"traffic", verb_traffic, "make realistic traffic and labelled attacks"},
     {"privacy", verb_privacy, "privacy accountant: epsilon, noise calibration"},
     {"keys", verb_keys, "make or show a node's signing key"},
+    {"broker-setup", verb_broker_setup,
+     "make certificates, access list and configuration of a broker, and prove them"},
 };
 
 static void print_help(FILE *out)
@@ -37,7 +39,7 @@ static void print_help(FILE *out)
     fprintf(out, "Usage: atalaya VERB [OPTION]…\n\n"
                  "Federated anomaly detection for telecom edge routers.\n\n");
     for (size_t i = 0; i < ATL_ARRAY_LEN(verbs); i++)
-        fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
+        fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].help);
     fprintf(out, "\n  atalaya VERB --help explains a verb, with an example.\n"
                  "  atalaya --version   shows version and build.\n\n"
                  "Example: atalaya detect capture.pcap\n");

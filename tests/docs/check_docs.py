@@ -24,7 +24,7 @@ def pages():
 
 
 def verbs():
-    found = re.findall(r"^  ([a-z]+) +[a-z]", atalaya("--help"), re.M)
+    found = re.findall(r"^  ([a-z-]+) +[a-z]", atalaya("--help"), re.M)
     assert "edge" in found and "keys" in found, found
     return found
 
@@ -42,7 +42,7 @@ def named_in(page, names, pattern="`{}`"):
 def every_verb_and_option_is_named():
     named_in("verbs.md", verbs(), "## `{}`")
     text = (REFERENCE / "verbs.md").read_text(encoding="utf8")
-    parts = dict(re.findall(r"^## `([a-z]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    parts = dict(re.findall(r"^## `([a-z-]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
     for verb in verbs():
         if verb == "hub":  # its section says: as edge
             continue
