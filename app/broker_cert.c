@@ -11,10 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CA_DAYS       3650
-#define RENEW_DAYS    30
-#define CLOCK_SLACK_S 3600 /* a node whose clock is behind must not see a certificate of tomorrow \
-                            */
+#define CA_DAYS    3650
+#define RENEW_DAYS 30
+#define CLOCK_SLACK_S                                                           \
+    3600 /* a node whose clock is behind must not see a certificate of tomorrow \
+          */
 #define PEM_MAX_BYTES  65536
 #define HASH_SALT      12
 #define HASH_SUM_BYTES 64

@@ -87,7 +87,7 @@ static void handle_lost(struct bus_client *c)
     bool needs_probe = c->lost_needs_probe && !c->stop;
     pthread_mutex_unlock(&c->lock);
     if (needs_probe)
-        bus_reason_probe(&c->url, c->tls_text.text, probed, sizeof(probed));
+        bus_reason_probe(&c->cfg, &c->url, c->tls_text.text, probed, sizeof(probed));
 
     pthread_mutex_lock(&c->lock);
     atl_ns was_up_ns = c->up_since_ns == 0 ? 0 : atl_clock_mono_ns() - c->up_since_ns;

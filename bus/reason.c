@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "bus/client_priv.h"
 #include "bus/reason_priv.h"
+#include "bus/tls_probe_priv.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -54,12 +56,12 @@ const char *bus_reason_text(int code)
     return "no reason given";
 }
 
-/* @return 0 when the port answers, else errno */
+/* @return a connected socket, or -errno */
 static int try_address(const struct addrinfo *a)
 {
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return errno;
+        return -errno;
     int code = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
     if (code == EINPROGRESS) {
         struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -69,41 +71,54 @@ static int try_address(const struct addrinfo *a)
         else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &bytes) < 0)
             code = errno;
     }
+    if (code == 0)
+        return fd;
     close(fd);
-    return code;
+    return -code;
 }
 
-static const char *behind_open_port(const struct bus_url *url)
+/** @return a connected socket, or -errno */
+static int reach(const struct addrinfo *list)
 {
-    if (url->tls)
-        return "the port answers, but the TLS handshake failed: no TLS there, or the certificate "
-               "does not name this host";
-    return "the port answers, but not in MQTT: TLS there (try mqtts://), or another service";
+    int fd = -ETIMEDOUT, tries = 0;
+    for (const struct addrinfo *a = list; a != NULL && fd < 0 && tries < 2; a = a->ai_next, tries++)
+        fd = try_address(a);
+    return fd;
 }
 
-void bus_reason_probe(const struct bus_url *url, const char *tls_text, char *out, size_t out_bytes)
+static void say_behind_open_port(int fd, const struct bus_config *cfg, const struct bus_url *url,
+                                 const char *tls_text, char *out, size_t out_bytes)
 {
-    if (tls_text[0] != '\0') {
+    char why[BUS_LINE_BYTES];
+    if (!url->tls)
+        atl_copy(out, out_bytes,
+                 "the port answers, but not in MQTT: TLS there (try mqtts://), or another service");
+    else if (bus_tls_probe(fd, cfg, url, why, sizeof(why)))
+        snprintf(out, out_bytes, "TLS: %s", why);
+    else if (tls_text[0] != '\0')
         snprintf(out, out_bytes, "TLS: %s", tls_text);
-        return;
-    }
+    else
+        atl_copy(out, out_bytes,
+                 "the port answers, but not in TLS: MQTT there (try mqtt://), or another service");
+}
+
+void bus_reason_probe(const struct bus_config *cfg, const struct bus_url *url, const char *tls_text,
+                      char *out, size_t out_bytes)
+{
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
     int r = getaddrinfo(url->host, url->port, &hints, &list);
     if (r != 0) {
         snprintf(out, out_bytes, "cannot resolve host %s: %s", url->host, gai_strerror(r));
         return;
     }
-    int code = ETIMEDOUT, tries = 0;
-    for (const struct addrinfo *a = list; a != NULL && tries < 2; a = a->ai_next, tries++) {
-        code = try_address(a);
-        if (code == 0)
-            break;
-    }
+    int fd = reach(list);
     freeaddrinfo(list);
-    if (code == 0)
-        snprintf(out, out_bytes, "%s", behind_open_port(url));
-    else if (code == ECONNREFUSED)
+    if (fd == -ECONNREFUSED)
         snprintf(out, out_bytes, "connection refused: nothing listens there; is the broker up?");
+    else if (fd < 0)
+        snprintf(out, out_bytes, "%s", strerror(-fd));
     else
-        snprintf(out, out_bytes, "%s", strerror(code));
+        say_behind_open_port(fd, cfg, url, tls_text, out, out_bytes);
+    if (fd >= 0)
+        close(fd);
 }

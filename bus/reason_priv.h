@@ -9,11 +9,12 @@
 const char *bus_reason_text(int code);
 
 /**
- * Why no MQTT connection came about: resolve and connect once more, looking at the error that the
- * library does not pass on. Waits for at most one second per address, two addresses, plus the
- * resolver's own time-outs.
+ * Why no MQTT connection came about: resolve and connect once more, looking at what the library
+ * does not pass on. Waits for at most one second per address, two addresses, two and a half for
+ * TLS, plus the resolver's own time-outs.
  * @param tls_text  what OpenSSL said, or ""
  */
-void bus_reason_probe(const struct bus_url *url, const char *tls_text, char *out, size_t out_bytes);
+void bus_reason_probe(const struct bus_config *cfg, const struct bus_url *url, const char *tls_text,
+                      char *out, size_t out_bytes);
 
 #endif
