@@ -62,8 +62,10 @@ static void client_init(struct client *c, const struct broker *b, const char *ho
 static bool start_with(struct broker *b, const char *server)
 {
     char text[768];
+    /* with max_queued_messages 0 mosquitto 2.0.11 ends the connection after each refused message */
     snprintf(text, sizeof(text),
-             "cafile %s/ca.pem\ncertfile %s/%s.pem\nkeyfile %s/%s.key\nacl_file %s/acl\n"
+             "max_queued_messages 1000\ncafile %s/ca.pem\ncertfile %s/%s.pem\nkeyfile "
+             "%s/%s.key\nacl_file %s/acl\n"
              "require_certificate true\nuse_identity_as_username true\nallow_anonymous false",
              broker.dir, broker.dir, server, broker.dir, server, broker.dir);
     return broker_start(b, text);
@@ -181,7 +183,8 @@ static void rights_go_by_the_name(void **state)
     for (size_t i = 0; i < ATL_ARRAY_LEN(rows); i++) {
         struct watch *w = &watches[i];
         assert_true(watch_until(w, &w->refused, 1, 3000));
-        assert_non_null(strstr(w->why, "not authorised"));
+        if (strstr(w->why, "not authorised") == NULL)
+            fail_msg("expected a word about rights, got \"%s\"", w->why);
         assert_int_equal(watch_stats(w).rejected, 1);
     }
     for (size_t i = 0; i < ATL_ARRAY_LEN(rows); i++)
