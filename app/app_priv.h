@@ -21,6 +21,7 @@ int verb_keys(int argc, char **argv);
 int verb_privacy(int argc, char **argv);
 int verb_model(int argc, char **argv);
 int verb_score(int argc, char **argv);
+int verb_simulate(int argc, char **argv);
 int verb_traffic(int argc, char **argv);
 int verb_train(int argc, char **argv);
 /* Those that talk to a running edge (verb_stats.c). */

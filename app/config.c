@@ -14,7 +14,7 @@
 #define DEPTH_MAX      8
 #define FILE_MAX_BYTES (1U << 20)
 #define PATH_BYTES     160
-#define KEYS_MAX       128
+#define KEYS_MAX       192
 
 struct level {
     char path[PATH_BYTES]; /* of this mapping or list */
@@ -250,7 +250,7 @@ static void check_presence(struct walk *w)
             problem(w->report, NULL, "%s is missing: %s", keys[i].path, keys[i].help);
         if (w->seen[i] && w->role_known && !(keys[i].roles & role))
             problem(w->report, &w->where[i], "%s: not a key of role '%s'", keys[i].path,
-                    w->cfg->role == CONFIG_HUB ? "hub" : "edge");
+                    config_role_name(w->cfg->role));
     }
 }
 
@@ -295,6 +295,27 @@ static void check_export(struct walk *w)
         problem(w->report, mark_of(w, "export.to"), "export: %.200s", err.text);
 }
 
+static void check_simulation(struct walk *w)
+{
+    const struct config *c = w->cfg;
+    bool column = c->simulate.partition == 1, file = c->simulate.partition == 0;
+    if (c->federation.rounds == 0)
+        problem(w->report, mark_of(w, "federation.rounds"),
+                "federation.rounds: expected at least 1 in a simulation");
+    if (c->simulate.kind == 1 && !file)
+        problem(w->report, mark_of(w, "simulate.partition"),
+                "simulate.partition: expected file when the data are captures");
+    if (c->simulate.kind == 1 && c->simulate.n_attacks == 0)
+        problem(w->report, NULL, "simulate.attacks is missing: captures of attacks to measure on");
+    if (c->simulate.kind == 0 && c->simulate.label[0] == '\0')
+        problem(w->report, NULL, "simulate.label is missing: the column that names the attacks");
+    if (c->simulate.kind == 0 && c->simulate.n_normal == 0)
+        problem(w->report, NULL, "simulate.normal is missing: the labels of normal rows");
+    if (column && (c->simulate.column[0] == '\0' || c->simulate.n_groups == 0))
+        problem(w->report, mark_of(w, "simulate.partition"),
+                "simulate.partition: column needs simulate.column and simulate.groups");
+}
+
 static void check_sense(struct walk *w)
 {
     const struct config *c = w->cfg;
@@ -318,8 +339,10 @@ static void check_sense(struct walk *w)
     if (!federated && c->role == CONFIG_HUB)
         problem(w->report, NULL,
                 "federation.name is missing: a hub without federation has no work");
+    if (c->role == CONFIG_SIMULATE)
+        check_simulation(w);
     bool early = c->federation.expected != 0 && c->federation.expected < c->federation.quorum;
-    if (c->role == CONFIG_HUB && early)
+    if (c->role != CONFIG_EDGE && early)
         problem(w->report, mark_of(w, "federation.expected"),
                 "federation.expected: expected at least federation.quorum, or 0");
 }
@@ -406,8 +429,7 @@ int config_read(const char *path, enum config_role role, struct config *cfg)
         config_report_print(report, path, stderr);
         code = EXIT_CONFIG;
     } else if (cfg->role != role) {
-        fprintf(stderr, "%s: role: expected '%s' for this verb\n", path,
-                role == CONFIG_HUB ? "hub" : "edge");
+        fprintf(stderr, "%s: role: expected '%s' for this verb\n", path, config_role_name(role));
         code = EXIT_CONFIG;
     }
     config_report_finish(report);

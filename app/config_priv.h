@@ -15,7 +15,9 @@
 #define CONFIG_LIST_MAX   31
 #define CONFIG_CPU_BYTES  8
 
-enum config_role { CONFIG_EDGE, CONFIG_HUB };
+enum config_role { CONFIG_EDGE, CONFIG_HUB, CONFIG_SIMULATE, CONFIG_ROLES };
+
+const char *config_role_name(enum config_role role);
 
 struct config {
     uint32_t role;
@@ -90,7 +92,28 @@ struct config {
         double proximal, trim, momentum, canary_tolerance;
         uint64_t quarantine_after, cohort;
         atl_ns spread, model_age;
+        char canary[CONFIG_PATH_BYTES]; /* "" = none */
     } federation;
+    struct {
+        char train[CONFIG_LIST_MAX][CONFIG_PATH_BYTES], test[CONFIG_LIST_MAX][CONFIG_PATH_BYTES];
+        char attacks[CONFIG_LIST_MAX][CONFIG_PATH_BYTES];
+        uint32_t n_train, n_test, n_attacks;
+        uint32_t kind;
+        bool header;
+        char label[CONFIG_NAME_BYTES], column[CONFIG_NAME_BYTES];
+        char normal[CONFIG_LIST_MAX][CONFIG_NAME_BYTES], drop[CONFIG_LIST_MAX][CONFIG_NAME_BYTES];
+        char groups[CONFIG_LIST_MAX][CONFIG_PATH_BYTES];
+        uint32_t n_normal, n_drop, n_groups;
+        uint32_t partition;
+        uint64_t edges, seed, canary_rows, alone;
+        double alpha, epsilon, target_auc;
+        bool private;
+        double dropouts, stragglers, slowness, attackers;
+        char attack_edges[CONFIG_LIST_MAX][CONFIG_NAME_BYTES];
+        uint32_t n_attack_edges, attack;
+        char widths[CONFIG_LIST_MAX][CONFIG_CPU_BYTES];
+        uint32_t n_widths;
+    } simulate;
     uint8_t digest[8]; /* of the file's bytes */
 };
 
@@ -140,6 +163,10 @@ const char *config_unit(const struct config *cfg);
 struct exporter_config;
 /** What export.* asks for; its strings are the config's. */
 void config_exporter(const struct config *cfg, struct exporter_config *ret_exporter);
+
+struct fed_hub_config;
+/** What federation.* asks of a hub; its strings are the config's and `state_dir`. */
+void config_hub(const struct config *cfg, const char *state_dir, struct fed_hub_config *ret_fed);
 
 /** @return 0, or -EINVAL with at least one problem in the report; finish the report in any case */
 int config_load(const char *path, struct config *cfg, struct config_report *report);

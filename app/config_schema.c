@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/config_priv.h"
 #include "app/exporter_priv.h"
+#include "fedsync/fedsync.h"
 
 #include <string.h>
 
-static const char *const roles[] = {"edge", "hub", NULL};
+static const char *const roles[] = {"edge", "hub", "simulate", NULL}; /* enum config_role */
 /* in the order of enum exporter_format */
 static const char *const formats[] = {"csv", "jsonl", "ipfix", NULL};
 static const char *const profiles[] = {"atalaya", "cic", "cic-compat", NULL}; /* exporter_profile */
@@ -18,7 +19,11 @@ static const char *const encodings[] = {"float32", "int8", "rotated4", NULL};
 static const char *const rules[] = {"mean", "trimmed", "median", "centred", NULL};
 static const char *const optimisers[] = {"avg", "avgm", "adam", NULL};
 
-enum { E = 1 << CONFIG_EDGE, H = 1 << CONFIG_HUB };
+static const char *const data_kinds[] = {"csv", "capture", NULL};
+static const char *const partitions[] = {"file", "column", "dirichlet", NULL};
+static const char *const attacks[] = {"none", "sign_flip", "x10", "alie", "nan", "replay", NULL};
+
+enum { E = 1 << CONFIG_EDGE, H = 1 << CONFIG_HUB, S = 1 << CONFIG_SIMULATE };
 
 #define AT(field)    offsetof(struct config, field)
 #define BYTES(field) sizeof(((struct config *)0)->field)
@@ -53,7 +58,7 @@ enum { E = 1 << CONFIG_EDGE, H = 1 << CONFIG_HUB };
     }
 
 static const struct config_key keys[] = {
-    CHOICE("role", role, roles, true, E | H, "what this file configures"),
+    CHOICE("role", role, roles, true, E | H | S, "what this file configures"),
     NAME("site", site, true, E | H, "place of the node; part of its topics"),
     NAME("node", node, true, E | H, "name of the node; part of its topics, name of its key"),
     TEXT("state_dir", state_dir, true, E | H, "folder for models, ledger and keys"),
@@ -176,47 +181,102 @@ static const struct config_key keys[] = {
            "what one protected unit is: one flow, or all remembered flows of one host"),
     NUMBER("federation.budget_epsilon", federation.budget_epsilon, 0.01, 100, E,
            "privacy budget; when it is spent the edge goes on detecting and stops contributing"),
-    NUMBER("federation.delta", federation.delta, 1e-12, 0.01, E | H,
+    NUMBER("federation.delta", federation.delta, 1e-12, 0.01, E | H | S,
            "delta of the privacy guarantee"),
-    COUNT("federation.rounds", federation.rounds, 0, 1e9, H, "stop after so many; 0 = no end"),
-    COUNT("federation.quorum", federation.quorum, 1, 1024, H, "least updates for a commit"),
-    COUNT("federation.expected", federation.expected, 0, 1024, H,
+    COUNT("federation.rounds", federation.rounds, 0, 1e9, H | S, "stop after so many; 0 = no end"),
+    COUNT("federation.quorum", federation.quorum, 1, 1024, H | S, "least updates for a commit"),
+    COUNT("federation.expected", federation.expected, 0, 1024, H | S,
           "aggregate as soon as so many have come; 0 = all that were online at the start"),
-    DURATION("federation.deadline", federation.deadline, 1, 604800, H, "length of a round"),
-    DURATION("federation.pause", federation.pause, 0, 604800, H, "time between rounds"),
-    COUNT("federation.steps", federation.steps, 1, 100000, H, "private training steps in a round"),
-    NUMBER("federation.sample_rate", federation.sample_rate, 1e-6, 1, H,
+    DURATION("federation.deadline", federation.deadline, 1, 604800, H | S, "length of a round"),
+    DURATION("federation.pause", federation.pause, 0, 604800, H | S, "time between rounds"),
+    COUNT("federation.steps", federation.steps, 1, 100000, H | S,
+          "private training steps in a round"),
+    NUMBER("federation.sample_rate", federation.sample_rate, 1e-6, 1, H | S,
            "probability that a row joins a step"),
-    NUMBER("federation.clip", federation.clip, 1e-4, 1000, H, "norm bound of one row's gradient"),
-    NUMBER("federation.noise_multiplier", federation.noise_multiplier, 0.1, 1000, H,
+    NUMBER("federation.clip", federation.clip, 1e-4, 1000, H | S,
+           "norm bound of one row's gradient"),
+    NUMBER("federation.noise_multiplier", federation.noise_multiplier, 0.1, 1000, H | S,
            "noise standard deviation / clip"),
-    NUMBER("federation.learning_rate", federation.learning_rate, 1e-6, 1, H, "of the edges"),
-    NUMBER("federation.server_rate", federation.server_rate, 1e-3, 10, H,
+    NUMBER("federation.learning_rate", federation.learning_rate, 1e-6, 1, H | S, "of the edges"),
+    NUMBER("federation.server_rate", federation.server_rate, 1e-3, 10, H | S,
            "step along the mean update; 1 = FedAvg"),
-    NUMBER("federation.norm_max", federation.norm_max, 0, 1e6, H,
+    NUMBER("federation.norm_max", federation.norm_max, 0, 1e6, H | S,
            "longer updates are scaled down to this; 0 = off"),
-    CHOICE("federation.encoding", federation.encoding, encodings, false, H,
+    CHOICE("federation.encoding", federation.encoding, encodings, false, H | S,
            "how updates travel: 32, 8 or 4 bits a number"),
-    NUMBER("federation.proximal", federation.proximal, 0, 1000, H,
+    NUMBER("federation.proximal", federation.proximal, 0, 1000, H | S,
            "FedProx: pull of local training towards the common model; 0 = none"),
-    CHOICE("federation.rule", federation.rule, rules, false, H,
+    CHOICE("federation.rule", federation.rule, rules, false, H | S,
            "how updates become one step; all but mean bound what a hostile minority can do"),
-    NUMBER("federation.trim", federation.trim, 0, 0.5, H,
+    NUMBER("federation.trim", federation.trim, 0, 0.5, H | S,
            "rule trimmed: share of updates left out at each end of every number"),
-    CHOICE("federation.optimiser", federation.optimiser, optimisers, false, H,
+    CHOICE("federation.optimiser", federation.optimiser, optimisers, false, H | S,
            "how the step moves the model: FedAvg, with momentum, or FedAdam"),
-    NUMBER("federation.momentum", federation.momentum, 0, 0.999, H, "of optimiser avgm and adam"),
-    NUMBER("federation.canary_tolerance", federation.canary_tolerance, 0, 10, H,
+    NUMBER("federation.momentum", federation.momentum, 0, 0.999, H | S,
+           "of optimiser avgm and adam"),
+    NUMBER("federation.canary_tolerance", federation.canary_tolerance, 0, 10, H | S,
            "a new model may lose so much more on the canary than the best one, else it is refused"),
     COUNT(
-        "federation.cohort", federation.cohort, 0, 1024, H,
+        "federation.cohort", federation.cohort, 0, 1024, H | S,
         "updates wanted in a round; as many more edges are asked as usually fail; 0 = all online"),
-    DURATION("federation.spread", federation.spread, 0, 302400, H,
+    DURATION("federation.spread", federation.spread, 0, 302400, H | S,
              "edges begin a round spread over this time, at most half the deadline"),
-    DURATION("federation.model_age", federation.model_age, 0, 31536000, H,
+    DURATION("federation.model_age", federation.model_age, 0, 31536000, H | S,
              "edges drop the common model when the hub was silent for so long; 0 = never"),
-    COUNT("federation.quarantine_after", federation.quarantine_after, 0, 1000, H,
+    COUNT("federation.quarantine_after", federation.quarantine_after, 0, 1000, H | S,
           "rounds an edge may spoil before its updates no longer count; 0 = never"),
+    TEXT("federation.canary", federation.canary, false, H,
+         "capture of normal traffic: a new model must not lose on its flows"),
+
+    {"simulate.train", CONFIG_LIST, AT(simulate.train), BYTES(simulate.train[0]),
+     AT(simulate.n_train), 0, 0, NULL, true, S,
+     "files to learn from, one a list item; * and ? as in a shell"},
+    {"simulate.test", CONFIG_LIST, AT(simulate.test), BYTES(simulate.test[0]), AT(simulate.n_test),
+     0, 0, NULL, true, S, "files to measure on; of captures those with normal traffic"},
+    {"simulate.attacks", CONFIG_LIST, AT(simulate.attacks), BYTES(simulate.attacks[0]),
+     AT(simulate.n_attacks), 0, 0, NULL, false, S, "captures of attacks to measure on"},
+    CHOICE("simulate.kind", simulate.kind, data_kinds, false, S, "what the files are"),
+    BOOL("simulate.header", simulate.header, S, "csv: the first row names the columns"),
+    TEXT("simulate.label", simulate.label, false, S,
+         "csv: column that is no input, by name or number"),
+    {"simulate.normal", CONFIG_LIST, AT(simulate.normal), BYTES(simulate.normal[0]),
+     AT(simulate.n_normal), 0, 0, NULL, false, S, "csv: labels of normal rows; none: all are"},
+    {"simulate.drop", CONFIG_LIST, AT(simulate.drop), BYTES(simulate.drop[0]), AT(simulate.n_drop),
+     0, 0, NULL, false, S, "csv: further columns that are no inputs"},
+    CHOICE("simulate.partition", simulate.partition, partitions, false, S,
+           "what makes an edge: a file, words of a column, or chance"),
+    TEXT("simulate.column", simulate.column, false, S,
+         "csv: column that tells edges, or classes for dirichlet, apart"),
+    {"simulate.groups", CONFIG_LIST, AT(simulate.groups), BYTES(simulate.groups[0]),
+     AT(simulate.n_groups), 0, 0, NULL, false, S,
+     "partition column: name=word,word of each edge; name=* takes the rest"},
+    {"simulate.widths", CONFIG_LIST, AT(simulate.widths), CONFIG_CPU_BYTES, AT(simulate.n_widths),
+     0, 0, NULL, false, S, "hidden layers of the model, one width a list item [n/2, n/8, n/2]"},
+    COUNT("simulate.edges", simulate.edges, 1, 1000, S, "partition dirichlet: how many"),
+    NUMBER("simulate.alpha", simulate.alpha, 0.001, 1000, S,
+           "partition dirichlet: smaller is less alike"),
+    COUNT("simulate.seed", simulate.seed, 1, 9007199254740992.0, S,
+          "the same seed gives the same run"),
+    BOOL("simulate.private", simulate.private, S,
+         "edges train with DP-SGD; false: plainly, to compare"),
+    NUMBER("simulate.epsilon", simulate.epsilon, 0, 1000, S,
+           "noise for this epsilon after all rounds; 0 = federation.noise_multiplier"),
+    NUMBER("simulate.target_auc", simulate.target_auc, 0, 1, S,
+           "the first round to reach it is told; 0 = none"),
+    COUNT("simulate.canary_rows", simulate.canary_rows, 0, 4096, S,
+          "normal rows that the hub keeps to judge models; 0 = no canary"),
+    COUNT("simulate.alone", simulate.alone, 0, 1000, S,
+          "so many edges are also trained alone, and all rows together; 0 = neither"),
+    NUMBER("simulate.dropouts", simulate.dropouts, 0, 0.95, S,
+           "share of edges that vanish in a round, drawn anew"),
+    NUMBER("simulate.stragglers", simulate.stragglers, 0, 1, S, "share of edges that are slow"),
+    NUMBER("simulate.slowness", simulate.slowness, 1, 1000, S,
+           "they need so many tenths of the deadline"),
+    NUMBER("simulate.attackers", simulate.attackers, 0, 0.95, S, "share of edges that attack"),
+    {"simulate.attack_edges", CONFIG_LIST, AT(simulate.attack_edges),
+     BYTES(simulate.attack_edges[0]), AT(simulate.n_attack_edges), 0, 0, NULL, false, S,
+     "names of edges that attack, instead of a share"},
+    CHOICE("simulate.attack", simulate.attack, attacks, false, S, "what they do"),
 };
 
 const struct config_key *config_keys(size_t *ret_n)
@@ -282,6 +342,17 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->federation.momentum = 0.9;
     cfg->federation.canary_tolerance = 0.25;
     cfg->federation.quarantine_after = 3;
+    cfg->simulate.seed = 1;
+    cfg->simulate.private = true;
+    cfg->simulate.edges = 20;
+    cfg->simulate.alpha = 0.5;
+    cfg->simulate.alone = 20;
+    cfg->simulate.slowness = 20;
+}
+
+const char *config_role_name(enum config_role role)
+{
+    return roles[role];
 }
 
 void config_exporter(const struct config *cfg, struct exporter_config *ret_exporter)
@@ -299,4 +370,37 @@ void config_exporter(const struct config *cfg, struct exporter_config *ret_expor
 const char *config_unit(const struct config *cfg)
 {
     return units[cfg->federation.unit];
+}
+
+void config_hub(const struct config *cfg, const char *state_dir, struct fed_hub_config *fed)
+{
+    fed_hub_config_default(fed);
+    fed->federation = cfg->federation.name;
+    fed->section = "flow";
+    fed->unit = config_unit(cfg);
+    fed->state_dir = state_dir;
+    fed->rounds = (uint32_t)cfg->federation.rounds;
+    fed->quorum = (uint32_t)cfg->federation.quorum;
+    fed->expected = (uint32_t)cfg->federation.expected;
+    fed->deadline_ns = cfg->federation.deadline;
+    fed->pause_ns = cfg->federation.pause;
+    fed->steps = (uint32_t)cfg->federation.steps;
+    fed->sample_rate = cfg->federation.sample_rate;
+    fed->clip = cfg->federation.clip;
+    fed->noise_multiplier = cfg->federation.noise_multiplier;
+    fed->delta = cfg->federation.delta;
+    fed->learning_rate = (float)cfg->federation.learning_rate;
+    fed->server_rate = (float)cfg->federation.server_rate;
+    fed->norm_max = cfg->federation.norm_max;
+    fed->encoding = (enum fed_encoding)cfg->federation.encoding;
+    fed->proximal = (float)cfg->federation.proximal;
+    fed->rule = (enum fed_rule)cfg->federation.rule;
+    fed->trim = cfg->federation.trim;
+    fed->optimiser = (enum fed_optimiser)cfg->federation.optimiser;
+    fed->momentum = (float)cfg->federation.momentum;
+    fed->canary_tolerance = cfg->federation.canary_tolerance;
+    fed->cohort = (uint32_t)cfg->federation.cohort;
+    fed->spread_ns = cfg->federation.spread;
+    fed->model_age_ns = cfg->federation.model_age;
+    fed->quarantine_after = (uint32_t)cfg->federation.quarantine_after;
 }

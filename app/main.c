@@ -29,6 +29,7 @@ static const struct verb {
     {"model", verb_model, "show what a model file holds, or compare two"},
     {"traffic", verb_traffic, "make realistic traffic and labelled attacks"},
     {"privacy", verb_privacy, "privacy accountant: epsilon, noise calibration"},
+    {"simulate", verb_simulate, "a whole federation in one process, over files"},
     {"keys", verb_keys, "make or show a node's signing key"},
     {"broker-setup", verb_broker_setup,
      "make certificates, access list and configuration of a broker, and prove them"},

@@ -116,6 +116,7 @@ static int run_private(struct trainer *t, const struct pending *job, const struc
     atl_rng_init_secure(&rng);
     learn_train_config_default(&cfg);
     cfg.learning_rate = job->plan.learning_rate;
+    cfg.proximal = job->plan.proximal;
     int r = learn_trainer_create(&trainer, base, &cfg, err);
     if (r < 0)
         return r;

@@ -20,11 +20,14 @@ static void print_keys(void)
     size_t n;
     const struct config_key *keys = config_keys(&n);
     for (size_t i = 0; i < n; i++) {
-        unsigned both = (1U << CONFIG_EDGE) | (1U << CONFIG_HUB);
-        const char *who = keys[i].roles == both                ? "edge, hub"
-                          : keys[i].roles == 1U << CONFIG_EDGE ? "edge"
-                                                               : "hub";
-        printf("%-28s %-9s %s%s\n", keys[i].path, who, keys[i].help,
+        char who[32] = "";
+        size_t used = 0;
+        for (unsigned role = 0; role < CONFIG_ROLES; role++) {
+            if (keys[i].roles >> role & 1)
+                used += (size_t)snprintf(who + used, sizeof(who) - used, "%s%s",
+                                         used > 0 ? ", " : "", config_role_name(role));
+        }
+        printf("%-28s %-19s %s%s\n", keys[i].path, who, keys[i].help,
                keys[i].required ? " (required)" : "");
     }
 }
@@ -50,7 +53,7 @@ static int check_file(const char *path, json_t *files)
     else if (r < 0)
         config_report_print(&report, path, stderr);
     else
-        printf("%s: good (%s '%s')\n", path, cfg.role == CONFIG_HUB ? "hub" : "edge", cfg.node);
+        printf("%s: good (%s '%s')\n", path, config_role_name(cfg.role), cfg.node);
     config_report_finish(&report);
     return r < 0 ? EXIT_CONFIG : EXIT_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
+#include "app/canary_priv.h"
 #include "app/node_priv.h"
 #include "app/recipe_priv.h"
 #include "fedsync/fedsync.h"
@@ -29,6 +30,7 @@ struct hub {
     struct fed_identity identity;
     struct fed_roster *roster;
     struct fed_hub *fed;
+    struct canary *canary;       /* NULL without one */
     struct fed_round_info *last; /* for metrics; NULL before the first round */
     bool finished;               /* already said */
     atl_ns metrics_due_ns;
@@ -92,6 +94,12 @@ static void on_round(void *ctx, const struct fed_round_info *info)
     free(text);
 }
 
+static double on_judge(void *ctx, const float *params, uint32_t n)
+{
+    const struct hub *h = ctx;
+    return canary_judge(h->canary, params, n);
+}
+
 /* --- what the bus brings --- */
 
 static void on_update(void *ctx, const struct bus_message *message)
@@ -134,39 +142,6 @@ static int subscribe(struct hub *h, struct atl_error *err)
 
 /* --- life --- */
 
-static void fill_config(const struct config *cfg, const char *state_dir, struct fed_hub_config *fed)
-{
-    fed_hub_config_default(fed);
-    fed->federation = cfg->federation.name;
-    fed->section = "flow";
-    fed->unit = config_unit(cfg);
-    fed->state_dir = state_dir;
-    fed->rounds = (uint32_t)cfg->federation.rounds;
-    fed->quorum = (uint32_t)cfg->federation.quorum;
-    fed->expected = (uint32_t)cfg->federation.expected;
-    fed->deadline_ns = cfg->federation.deadline;
-    fed->pause_ns = cfg->federation.pause;
-    fed->steps = (uint32_t)cfg->federation.steps;
-    fed->sample_rate = cfg->federation.sample_rate;
-    fed->clip = cfg->federation.clip;
-    fed->noise_multiplier = cfg->federation.noise_multiplier;
-    fed->delta = cfg->federation.delta;
-    fed->learning_rate = (float)cfg->federation.learning_rate;
-    fed->server_rate = (float)cfg->federation.server_rate;
-    fed->norm_max = cfg->federation.norm_max;
-    fed->encoding = (enum fed_encoding)cfg->federation.encoding;
-    fed->proximal = (float)cfg->federation.proximal;
-    fed->rule = (enum fed_rule)cfg->federation.rule;
-    fed->trim = cfg->federation.trim;
-    fed->optimiser = (enum fed_optimiser)cfg->federation.optimiser;
-    fed->momentum = (float)cfg->federation.momentum;
-    fed->canary_tolerance = cfg->federation.canary_tolerance;
-    fed->cohort = (uint32_t)cfg->federation.cohort;
-    fed->spread_ns = cfg->federation.spread;
-    fed->model_age_ns = cfg->federation.model_age;
-    fed->quarantine_after = (uint32_t)cfg->federation.quarantine_after;
-}
-
 static int start_hub(struct hub *h, struct atl_error *err)
 {
     const struct config *cfg = h->cfg;
@@ -174,17 +149,23 @@ static int start_hub(struct hub *h, struct atl_error *err)
     struct fed_hub_config fed;
     snprintf(key_dir, sizeof(key_dir), "%s/keys", cfg->state_dir);
     snprintf(fed_dir, sizeof(fed_dir), "%s/federation", cfg->state_dir);
-    fill_config(cfg, fed_dir, &fed);
+    config_hub(cfg, fed_dir, &fed);
     int r = model_set_factory(&h->models, err);
     if (r == 0)
         r = fed_identity_open(&h->identity, key_dir, cfg->node, err);
     if (r == 0)
         r = fed_roster_load(&h->roster, cfg->federation.keys, err);
+    if (r == 0 && cfg->federation.canary[0] != '\0')
+        r = canary_open(&h->canary, cfg->federation.canary, err);
     if (r == 0)
         r = node_bus_open(&h->node, NULL, NULL, err);
     if (r < 0)
         return r;
-    const struct fed_hub_ops ops = {.send = on_send, .log = on_log, .round = on_round, .ctx = h};
+    const struct fed_hub_ops ops = {.send = on_send,
+                                    .log = on_log,
+                                    .round = on_round,
+                                    .judge = h->canary != NULL ? on_judge : NULL,
+                                    .ctx = h};
     r = fed_hub_create(&h->fed, &fed, h->models.models[VIEW_FLOW], &h->identity, h->roster, &ops,
                        err);
     return r < 0 ? r : subscribe(h, err);
@@ -193,6 +174,7 @@ static int start_hub(struct hub *h, struct atl_error *err)
 static void finish_hub(struct hub *h)
 {
     fed_hub_destroy(h->fed);
+    canary_close(h->canary);
     node_finish(&h->node);
     fed_roster_destroy(h->roster);
     model_set_finish(&h->models);

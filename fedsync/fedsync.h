@@ -243,4 +243,15 @@ uint32_t fed_hub_quarantined(const struct fed_hub *hub);
 /** Messages refused since create. */
 uint64_t fed_hub_refused(const struct fed_hub *hub);
 
+/* --- what a member that means harm could send: for simulations and tests of the hub --- */
+
+/**
+ * Sign an update as this member and send it, without any of an edge's checks: values may be NaN,
+ * epoch and round long past. Of the plan only federation, epoch, round, base_hash and encoding
+ * count.
+ * @return 0, -EINVAL, -ENOMEM
+ */
+int fed_forge_update(const struct fed_plan *plan, const struct fed_identity *identity,
+                     const float *values, uint32_t n, fed_send_fn send, void *ctx);
+
 #endif

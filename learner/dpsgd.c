@@ -129,6 +129,7 @@ static int run_steps(struct learn_trainer *trainer, const float *rows, struct le
         learn_sample_draw(sample, cfg->sample_rate, LEARN_UNIT_ROWS_MAX, cfg->rng);
         learn_private_sum(trainer, rows, sample, limit);
         priv_sampler_add(noise, cfg->rng, grain, trainer->grad, trainer->layout.params);
+        learn_trainer_pull(trainer, expected); /* tells nothing but what was released already */
         learn_adam_step(&trainer->adam, trainer->params, trainer->grad, (float)(1 / expected),
                         trainer->cfg.learning_rate);
     }

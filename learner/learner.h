@@ -140,7 +140,8 @@ struct learn_train_config {
     uint32_t batch;      /* 1 … 4096 */
     float learning_rate; /* Adam (Kingma & Ba 2015), β 0.9 / 0.999, ε 1e-8 */
     float error_clip;    /* Huber: |error| above this counts linearly */
-    uint64_t seed;       /* order of the rows */
+    float proximal; /* FedProx (Li et al. 2020): μ of μ/2·‖w - start‖², 0 … 1000; 0 = none */
+    uint64_t seed; /* order of the rows */
 };
 void learn_train_config_default(struct learn_train_config *cfg);
 int learn_train_config_check(const struct learn_train_config *cfg, struct atl_error *err);
@@ -160,6 +161,17 @@ struct learn_private {
     struct atl_rng *rng;      /* secure; draws the samples and the noise */
     const _Atomic bool *stop; /* or NULL: looked at before every step */
 };
+
+/**
+ * The training loss of these parameters on rows (n, I), without training: the mean over a row's
+ * features of the Huber error.
+ * @param each      (n) of each row, or NULL; NaN or infinite where a row or the parameters are not
+ * finite
+ * @param ret_mean  over the rows, or NULL
+ * @return 0, -EINVAL (no rows), -ENOMEM
+ */
+int learn_params_loss(const struct learn_shape *shape, const float *params, const float *rows,
+                      uint32_t n, float error_clip, float *each, double *ret_mean);
 
 struct learn_trainer;
 /** Starts from the model's parameters. @return 0, -EINVAL, -ENOMEM */
@@ -447,5 +459,26 @@ uint32_t learn_table_n_columns(const struct learn_table *table);
 const char *learn_table_column_kind(const struct learn_table *table, uint32_t c,
                                     const char **ret_name, uint32_t *ret_words);
 double learn_table_boundary(const struct learn_table *table);
+
+/* --- the rows of a table alone, for experiments with other trainers --- */
+
+struct learn_sheet; /* which columns there are, their vocabularies and scales; immutable */
+
+/** From the normal rows of a CSV file, as learn_table_train finds them. @return as there */
+int learn_sheet_fit(struct learn_sheet **ret_sheet, const char *path,
+                    const struct learn_table_config *cfg, struct atl_error *err);
+void learn_sheet_destroy(struct learn_sheet *sheet); /* NULL is fine */
+uint32_t learn_sheet_inputs(const struct learn_sheet *sheet);
+/** What the inputs mean, not how they are scaled. */
+void learn_sheet_hash(const struct learn_sheet *sheet, uint8_t out[LEARN_SCHEMA_BYTES]);
+
+/** @param x     (inputs) valid during the call only
+ *  @param word  what the row holds in the column `by`, "" without one
+ *  @return 0, or negative errno to end the reading */
+typedef int (*learn_sheet_fn)(void *ctx, const float *x, bool normal, const char *word);
+/** Every row of a file in its order. @param by  a column by name or number, or NULL */
+int learn_sheet_read(const struct learn_sheet *sheet, const char *path,
+                     const struct learn_table_config *cfg, const char *by, learn_sheet_fn row,
+                     void *ctx, struct atl_error *err);
 
 #endif

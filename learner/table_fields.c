@@ -8,8 +8,7 @@
 
 #define NONE UINT32_MAX
 
-/* A name, or else a number from 1. @return its index, NONE */
-static uint32_t find(const struct learn_table_fields *fields, const char *wanted)
+uint32_t learn_table_fields_find(const struct learn_table_fields *fields, const char *wanted)
 {
     for (uint32_t i = 0; i < fields->n; i++) {
         if (strncmp(fields->name[i], wanted, LEARN_TABLE_NAME_BYTES - 1) == 0)
@@ -39,13 +38,13 @@ static int choose(struct learn_table_fields *fields, const char *path,
 {
     fields->label = NONE;
     if (cfg->label != NULL) {
-        fields->label = find(fields, cfg->label);
+        fields->label = learn_table_fields_find(fields, cfg->label);
         if (fields->label == NONE)
             return no_such(fields, path, "--label", cfg->label, err);
         fields->used[fields->label] = false;
     }
     for (uint32_t d = 0; d < cfg->n_drop; d++) {
-        uint32_t at = find(fields, cfg->drop[d]);
+        uint32_t at = learn_table_fields_find(fields, cfg->drop[d]);
         if (at == NONE)
             return no_such(fields, path, "--drop", cfg->drop[d], err);
         fields->used[at] = false;

@@ -84,6 +84,27 @@ int learn_table_ragged(const struct learn_csv *csv, const char *path, uint64_t r
                        struct atl_error *err);
 void learn_table_fields_finish(struct learn_table_fields *fields);
 
+/** A column by its name, else by its number from 1. @return its index, UINT32_MAX */
+uint32_t learn_table_fields_find(const struct learn_table_fields *fields, const char *wanted);
+
+/** From the records of one file to rows of known columns. */
+struct learn_table_encoder {
+    const struct learn_table_columns *columns;
+    const char *path;
+    struct learn_table_fields fields;
+    uint32_t *place; /* (columns->n) the field of each column */
+};
+/** Reads the first record, as learn_table_fields_read. Columns and path are borrowed. Finish it in
+ * any case. @return 0, -EINVAL (not these columns), -EBADMSG, -ENOMEM */
+int learn_table_encoder_init(struct learn_table_encoder *encoder,
+                             const struct learn_table_columns *columns, struct learn_csv *csv,
+                             const char *path, const struct learn_table_config *cfg,
+                             struct atl_error *err);
+/** The current record. @param row  of data, from 1, for errors. @return 0, -EBADMSG */
+int learn_table_encode(const struct learn_table_encoder *encoder, const struct learn_csv *csv,
+                       uint64_t row, float *x, struct atl_error *err);
+void learn_table_encoder_finish(struct learn_table_encoder *encoder);
+
 /** Normal rows of a file, encoded. */
 struct learn_table_rows {
     float *x; /* (n, columns.inputs) */

@@ -7,14 +7,11 @@
 #include "learner/score_priv.h"
 #include "learner/table_priv.h"
 
-#define PLACE_NONE UINT32_MAX
-
 struct scoring {
     const struct learn_table *table;
     const char *path;
     const struct learn_table_config *cfg;
-    struct learn_table_fields fields;
-    uint32_t *place; /* (columns.n) the field of each column */
+    struct learn_table_encoder encoder;
     struct learn_scratch *scratch;
     struct learn_context *context;
     float *batch; /* (LEARN_BATCH_MAX, inputs) */
@@ -28,97 +25,6 @@ struct scoring {
 };
 
 #define RING (LEARN_CONTEXT_WINDOW_MAX + LEARN_BATCH_MAX)
-
-/* --- which field is which column --- */
-
-static int place_by_name(struct scoring *s)
-{
-    const struct learn_table_columns *columns = &s->table->columns;
-    for (uint32_t c = 0; c < columns->n; c++) {
-        s->place[c] = PLACE_NONE;
-        for (uint32_t f = 0; f < s->fields.n; f++) {
-            if (strcmp(s->fields.name[f], columns->item[c].name) == 0)
-                s->place[c] = f;
-        }
-        if (s->place[c] == PLACE_NONE)
-            return atl_error_set(s->err, -EINVAL,
-                                 "%s: no column '%.60s', which the model needs: another table%s",
-                                 s->path, columns->item[c].name,
-                                 columns->header ? "" : " (the model was learned without names)");
-    }
-    return 0;
-}
-
-/* As in the training file; or only the model's own columns, in their order. */
-static int place_by_number(struct scoring *s)
-{
-    const struct learn_table_columns *columns = &s->table->columns;
-    bool whole = s->fields.n == columns->file_columns;
-    if (!whole && s->fields.n != columns->n)
-        return atl_error_set(
-            s->err, -EINVAL,
-            "%s: %u columns, but the model was learned from %u (%u of them inputs): "
-            "another table",
-            s->path, s->fields.n, columns->file_columns, columns->n);
-    for (uint32_t c = 0; c < columns->n; c++)
-        s->place[c] = whole ? columns->item[c].place : c;
-    return 0;
-}
-
-static int place_columns(struct scoring *s)
-{
-    const struct learn_table_columns *columns = &s->table->columns;
-    s->place = calloc(columns->n, sizeof(*s->place));
-    if (s->place == NULL)
-        return atl_error_set(s->err, -ENOMEM, "%s: out of memory", s->path);
-    int r = s->cfg->header && columns->header ? place_by_name(s) : place_by_number(s);
-    for (uint32_t c = 0; c < columns->n && r == 0; c++) {
-        if (!s->fields.used[s->place[c]])
-            r = atl_error_set(
-                s->err, -EINVAL,
-                "%s: column '%.60s' is dropped or the label here, but the model needs "
-                "it",
-                s->path, columns->item[c].name);
-    }
-    return r;
-}
-
-/* --- a row --- */
-
-static int bad_cell(const struct scoring *s, const struct learn_csv *csv, uint32_t c,
-                    const char *text, const char *what)
-{
-    return atl_error_set(s->err, -EBADMSG, "%s: row %llu (line %llu), column '%.60s': %s '%.40s'",
-                         s->path, (unsigned long long)s->summary.rows,
-                         (unsigned long long)learn_csv_line(csv), s->table->columns.item[c].name,
-                         what, text);
-}
-
-static int encode(const struct scoring *s, const struct learn_csv *csv, float *x)
-{
-    const struct learn_table_columns *columns = &s->table->columns;
-    x[columns->inputs - 1] = 0.0F;
-    for (uint32_t c = 0; c < columns->n; c++) {
-        const struct learn_table_column *column = &columns->item[c];
-        const char *text = learn_csv_field(csv, s->place[c]);
-        double value = NAN;
-        if (column->category) {
-            learn_table_put_word(columns, c, learn_table_word(column, text), x);
-            continue;
-        }
-        switch (learn_cell_read(text, &value)) {
-        case LEARN_CELL_WORD:
-            return bad_cell(s, csv, c, text, "a number expected, found");
-        case LEARN_CELL_INFINITE:
-            return bad_cell(s, csv, c, text, "a finite number expected, found");
-        case LEARN_CELL_NUMBER:
-        case LEARN_CELL_MISSING:
-            break;
-        }
-        learn_table_put_number(columns, c, value, x);
-    }
-    return 0;
-}
 
 static int give(struct scoring *s, double company)
 {
@@ -147,9 +53,8 @@ static int judge_batch(struct scoring *s)
 static int score_row(struct scoring *s, const struct learn_csv *csv)
 {
     s->summary.rows++;
-    int r = learn_table_ragged(csv, s->path, s->summary.rows, s->fields.n, s->err);
-    if (r == 0)
-        r = encode(s, csv, s->batch + (size_t)s->held * s->table->columns.inputs);
+    float *x = s->batch + (size_t)s->held * s->table->columns.inputs;
+    int r = learn_table_encode(&s->encoder, csv, s->summary.rows, x, s->err);
     if (r == 0 && ++s->held == LEARN_BATCH_MAX)
         r = judge_batch(s);
     if (s->summary.rows % 1024 == 0) {
@@ -163,9 +68,7 @@ static int score_row(struct scoring *s, const struct learn_csv *csv)
 static int score_rows(struct scoring *s, struct learn_csv *csv)
 {
     double company;
-    int r = learn_table_fields_read(&s->fields, csv, s->path, s->cfg, s->err);
-    if (r == 0)
-        r = place_columns(s);
+    int r = learn_table_encoder_init(&s->encoder, &s->table->columns, csv, s->path, s->cfg, s->err);
     if (r == 0 && !s->cfg->header)
         r = score_row(s, csv);
     while (r == 0 && (r = learn_csv_next(csv, s->err)) > 0)
@@ -192,12 +95,11 @@ static int scoring_init(struct scoring *s)
 
 static void scoring_finish(struct scoring *s)
 {
-    learn_table_fields_finish(&s->fields);
+    learn_table_encoder_finish(&s->encoder);
     learn_context_destroy(s->context);
     learn_scratch_destroy(s->scratch);
     free(s->surprise);
     free(s->batch);
-    free(s->place);
 }
 
 int learn_table_score(const struct learn_table *table, const char *path,

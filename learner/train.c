@@ -33,6 +33,9 @@ int learn_train_config_check(const struct learn_train_config *cfg, struct atl_er
         return atl_error_set(err, -EINVAL,
                              "training: error_clip is %g, expected above 0 and at most 1e6",
                              (double)cfg->error_clip);
+    if (!(cfg->proximal >= 0.0F && cfg->proximal <= 1000.0F))
+        return atl_error_set(err, -EINVAL, "training: proximal is %g, expected 0 to 1000",
+                             (double)cfg->proximal);
     return 0;
 }
 
@@ -46,6 +49,12 @@ static int trainer_init(struct learn_trainer *trainer, const struct learn_model 
     if (trainer->params == NULL || trainer->grad == NULL || trainer->sum == NULL)
         return -ENOMEM;
     memcpy(trainer->params, start->params, start->layout.params * sizeof(float));
+    if (trainer->cfg.proximal > 0.0F) {
+        trainer->start = learn_floats(start->layout.params);
+        if (trainer->start == NULL)
+            return -ENOMEM;
+        memcpy(trainer->start, start->params, start->layout.params * sizeof(float));
+    }
     int r = learn_adam_init(&trainer->adam, start->layout.params);
     if (r < 0)
         return r;
@@ -82,6 +91,7 @@ void learn_trainer_destroy(struct learn_trainer *trainer)
     learn_adam_finish(&trainer->adam);
     free(trainer->sum);
     free(trainer->grad);
+    free(trainer->start);
     free(trainer->params);
     free(trainer);
 }
@@ -90,6 +100,15 @@ void learn_trainer_put(struct learn_trainer *trainer, uint32_t at, const float *
 {
     size_t n_in = trainer->layout.dim[0];
     memcpy(trainer->tape.in[0] + at * n_in, row, n_in * sizeof(float));
+}
+
+void learn_trainer_pull(struct learn_trainer *trainer, double rows)
+{
+    if (trainer->start == NULL)
+        return;
+    float pull = (float)(rows * (double)trainer->cfg.proximal);
+    for (uint32_t k = 0; k < trainer->layout.params; k++)
+        trainer->grad[k] += pull * (trainer->params[k] - trainer->start[k]);
 }
 
 /* @return sum of the losses of the rows at places first … first + batch - 1 */
@@ -108,6 +127,7 @@ static double plain_step(struct learn_trainer *trainer, const float *rows,
         learn_tape_gradient(&trainer->tape, slice, trainer->grad);
         done += slice;
     }
+    learn_trainer_pull(trainer, batch);
     learn_adam_step(&trainer->adam, trainer->params, trainer->grad, 1.0F / (float)batch,
                     trainer->cfg.learning_rate);
     return loss;

@@ -13,6 +13,7 @@ struct learn_trainer {
     struct learn_train_config cfg;
     struct atl_rng rng; /* order of the rows */
     float *params;      /* (layout.params) */
+    float *start;       /* (layout.params) for the pull towards it, or NULL without one */
     float *grad;        /* (layout.params) sum over the rows of the batch, or of a slice */
     double *sum;        /* (layout.params) of the slices of a private batch */
     struct learn_adam adam;
@@ -37,6 +38,9 @@ ATL_HOT void learn_tape_clip(struct learn_tape *tape, uint32_t n, double limit);
  */
 ATL_HOT void learn_tape_clip_units(struct learn_tape *tape, const uint32_t *end, uint32_t units,
                                    double limit);
+
+/** grad += rows × proximal × (params - start): to be divided by `rows` afterwards. */
+void learn_trainer_pull(struct learn_trainer *trainer, double rows);
 
 /** One private step up to the noise: grad = Σ over the sample's units of clipped gradients. */
 void learn_private_sum(struct learn_trainer *trainer, const float *rows,
