@@ -18,9 +18,10 @@ struct canary {
 static int on_flow(void *ctx, const struct dp_flow *flow)
 {
     struct canary *c = ctx;
-    float x[FEAT_COLUMNS_MAX];
+    float x[FEAT_COLUMNS_MAX] = {0}; /* as edges train for others: a record's own columns only */
     feat_flow_vector(flow, x);
     feat_scale_row(view_schema(VIEW_FLOW), x, x);
+    recipe_keep_own(VIEW_FLOW, x, 1);
     learn_reservoir_offer(c->rows, x);
     return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "app/recipe_priv.h"
 #include "app/replay_priv.h"
 #include "app/simulate_data_priv.h"
 #include "app/simulate_split_priv.h"
@@ -75,9 +76,10 @@ static int on_row(void *ctx, const float *x, bool normal, const char *word)
 static int on_flow(void *ctx, const struct dp_flow *flow)
 {
     struct load *l = ctx;
-    float x[FEAT_COLUMNS_MAX];
+    float x[FEAT_COLUMNS_MAX] = {0}; /* as edges train for others: a record's own columns only */
     feat_flow_vector(flow, x);
     feat_scale_row(feat_schema_flow(), x, x);
+    recipe_keep_own(VIEW_FLOW, x, 1);
     return add_row(l, x, l->all_attack, l->training ? l->file : SIMULATE_NOWHERE);
 }
 

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define ERROR_CLIP 1.0F /* one wild column of a row is less odd than many that are off a little */
+#define ERROR_CLIP 0.5F /* one wild column of a row is less odd than many that are off a little */
 
 static int by_value(const void *a, const void *b)
 {

@@ -30,6 +30,10 @@ TABLE = f"""
   drop:
     - "43"
   column: "3"
+  widths:
+    - 48
+    - 12
+    - 48
 """
 THREE = """
   partition: column
@@ -39,9 +43,9 @@ THREE = """
     - rest=*
 """
 TWENTY = "  partition: dirichlet\n  edges: 20\n  alpha: 0.5\n  alone: 0\n"
-PLAIN = {"rounds": 100, "steps": 10, "learning_rate": 0.005}
+PLAIN = {"rounds": 100, "steps": 10, "learning_rate": 0.005, "optimiser": "avgm", "momentum": 0.5}
 PRIVATE = PLAIN | {"clip": 0.3, "sample_rate": 0.2}
-ATTACKED = PLAIN | {"rounds": 30}
+ATTACKED = PLAIN | {"rounds": 30, "optimiser": "avg"}
 
 
 def lines(keys):

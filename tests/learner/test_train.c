@@ -164,6 +164,87 @@ static void config_is_checked(void **state)
     assert_int_equal(learn_train_config_check(&cfg, &err), -EINVAL);
 }
 
+static double distance(const float *a, const float *b, uint32_t n)
+{
+    double sum = 0;
+    for (uint32_t k = 0; k < n; k++)
+        sum += ((double)a[k] - (double)b[k]) * ((double)a[k] - (double)b[k]);
+    return sqrt(sum);
+}
+
+/* FedProx holds training near its start, with privacy or without; 0 changes no bit. */
+static void proximal_holds_it_near_the_start(void **state)
+{
+    (void)state;
+    const float pulls[] = {0, 0.1F, 10};
+    float *rows = table_normal(ROWS, 5);
+    struct learn_model *start = make_model();
+    uint32_t params = learn_shape_params(learn_model_shape(start));
+    double moved[2][3];
+    for (int private = 0; private < 2; private ++) {
+        for (int i = 0; i < 3; i++) {
+            struct learn_trainer *trainer;
+            struct learn_train_config cfg;
+            struct atl_rng rng;
+            atl_rng_init_seed(&rng, 3);
+            learn_train_config_default(&cfg);
+            cfg.proximal = pulls[i];
+            const struct learn_private how = {
+                .clip = 1, .noise_multiplier = 1, .sample_rate = 0.1, .steps = 100, .rng = &rng};
+            assert_int_equal(learn_trainer_create(&trainer, start, &cfg, NULL), 0);
+            if (private)
+                assert_int_equal(learn_trainer_run_private(trainer, rows, ROWS, &how, NULL), 0);
+            else
+                learn_trainer_run(trainer, rows, ROWS, 100);
+            moved[private][i] =
+                distance(learn_trainer_params(trainer), learn_model_params(start), params);
+            learn_trainer_destroy(trainer);
+        }
+        assert_true(moved[private][1] < 0.8 * moved[private][0]);
+        assert_true(moved[private][2] < 0.5 * moved[private][1]);
+    }
+    struct learn_train_config bad;
+    learn_train_config_default(&bad);
+    bad.proximal = -1;
+    assert_int_equal(learn_train_config_check(&bad, NULL), -EINVAL);
+    learn_model_destroy(start);
+    free(rows);
+}
+
+/* What a trainer reports of a batch of all rows, before its only step, is the loss of the start. */
+static void loss_is_the_trainers(void **state)
+{
+    (void)state;
+    enum { N = 700 };
+    float *rows = table_normal(N, 6), each[N];
+    struct learn_model *start = make_model();
+    struct learn_trainer *trainer;
+    struct learn_train_config cfg;
+    double mean, sum = 0;
+    learn_train_config_default(&cfg);
+    cfg.batch = N;
+    assert_int_equal(learn_trainer_create(&trainer, start, &cfg, NULL), 0);
+    float told = learn_trainer_run(trainer, rows, N, 1);
+    assert_int_equal(learn_params_loss(learn_model_shape(start), learn_model_params(start), rows, N,
+                                       cfg.error_clip, each, &mean),
+                     0);
+    assert_true(fabs((double)told - mean) < 1e-5 * mean);
+    for (uint32_t i = 0; i < N; i++)
+        sum += (double)each[i];
+    assert_true(fabs(sum / N - mean) < 1e-9);
+    rows[3] = NAN;
+    assert_int_equal(learn_params_loss(learn_model_shape(start), learn_model_params(start), rows, N,
+                                       cfg.error_clip, each, &mean),
+                     0);
+    assert_true(isnan(each[0]) && isfinite(each[1]) && isnan(mean));
+    assert_int_equal(learn_params_loss(learn_model_shape(start), learn_model_params(start), rows, 0,
+                                       cfg.error_clip, each, &mean),
+                     -EINVAL);
+    learn_trainer_destroy(trainer);
+    learn_model_destroy(start);
+    free(rows);
+}
+
 int main(void)
 {
     if (atl_base_init() < 0)
@@ -175,6 +256,8 @@ int main(void)
         cmocka_unit_test(shuffle_is_a_bijection),
         cmocka_unit_test(survives_bad_rows_and_says_when_it_diverged),
         cmocka_unit_test(config_is_checked),
+        cmocka_unit_test(proximal_holds_it_near_the_start),
+        cmocka_unit_test(loss_is_the_trainers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
