@@ -229,9 +229,11 @@ void simulate_report_table(const json_t *summary, const struct simulate_cost *co
     fprintf(out, "bytes                  %.0f up, %.0f down, %.0f an update (%.2f %% of float32)\n",
             real_of(summary, "bytes_up"), real_of(summary, "bytes_down"),
             real_of(summary, "bytes_update"), 100 * real_of(summary, "share_of_float32"));
-    fprintf(out, "rounds                 %.0f of %.0f committed, target reached in round %.0f\n",
-            real_of(summary, "commits"), real_of(summary, "rounds"),
-            real_of(summary, "rounds_to_target"));
+    fprintf(out, "rounds                 %.0f of %.0f committed", real_of(summary, "commits"),
+            real_of(summary, "rounds"));
+    if (json_is_number(json_object_get(summary, "rounds_to_target")))
+        fprintf(out, ", target reached in round %.0f", real_of(summary, "rounds_to_target"));
+    fputc('\n', out);
     fprintf(out,
             "refused                %.0f messages, %.0f updates by the canary; %.0f hostile "
             "ones counted\n",
