@@ -22,6 +22,7 @@ struct alert_feature {
     char name[40];
     char unit[16];
     double observed, expected;
+    double low, high; /* the usual range around it; low > high: none is known */
 };
 
 /** What a detector found: plain text and numbers, so that this room knows no packet and no model.

@@ -118,6 +118,10 @@ static json_t *feature_list(struct builder *b, const struct alert_signal *s)
         put_text(b, o, "name", s->features[i].name);
         put_real(b, o, "observed", s->features[i].observed);
         put_real(b, o, "expected", s->features[i].expected);
+        if (s->features[i].low <= s->features[i].high) {
+            put_real(b, o, "low", s->features[i].low);
+            put_real(b, o, "high", s->features[i].high);
+        }
         put_text(b, o, "unit", s->features[i].unit);
         if (json_array_append_new(list, o) < 0)
             b->ok = false;

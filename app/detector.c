@@ -370,6 +370,8 @@ static void fill_features(struct detector *d, enum view view, const struct learn
         atl_copy(f->unit, sizeof(f->unit), c->unit);
         f->observed = raw[reasons[i].column];
         f->expected = feat_unscale(c, reasons[i].expected);
+        f->low = feat_unscale(c, reasons[i].low);
+        f->high = feat_unscale(c, reasons[i].high);
     }
 }
 

@@ -3,12 +3,15 @@
 
 #include <string.h>
 
+#define UDP 17
+
 struct facts {
     float flows, peers, ports, failed, half_open, packets_per_s, packets_per_flow;
     float tcp, udp, dns_share, icmp_per_s, repeats, mail_peers;
     float upload, upload_share, bytes_out_share, beacon;
     float dns_queries, names, name_bytes, dns_odd;
     float arrivals_peak, arrival_syns;
+    bool amplifier; /* the latest flow comes from a port whose servers answer more than is asked */
 };
 
 static float value(const struct feat_host_row *row, const char *name)
@@ -19,6 +22,17 @@ static float value(const struct feat_host_row *row, const char *name)
             return row->raw[i];
     }
     return 0;
+}
+
+static bool is_amplifier(const struct dp_flow *flow)
+{
+    /* echo, chargen, DNS, portmap, NTP, NetBIOS, SNMP, CLDAP, SSDP, WS-Discovery, mDNS, memcached
+     */
+    static const uint16_t ports[] = {7, 19, 53, 111, 123, 137, 161, 389, 1900, 3702, 5353, 11211};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(ports); i++)
+        if (flow->proto == UDP && flow->src_port == ports[i])
+            return true;
+    return false;
 }
 
 static struct facts facts_of(const struct feat_host_row *row)
@@ -47,6 +61,7 @@ static struct facts facts_of(const struct feat_host_row *row)
         .dns_odd = value(row, "dns_odd_share"),
         .arrivals_peak = value(row, "arrivals_peak"),
         .arrival_syns = value(row, "arrival_syn_share"),
+        .amplifier = is_amplifier(&row->sample),
     };
 }
 
@@ -125,6 +140,12 @@ static bool is_udp_flood(const struct facts *f)
     return f->udp > 0.5F && f->failed > 0.5F;
 }
 
+/* Answers that open a flow: nobody here has asked. */
+static bool is_amplification(const struct facts *f)
+{
+    return is_udp_flood(f) && f->amplifier;
+}
+
 struct rule {
     bool (*fits)(const struct facts *facts);
     struct hint hint;
@@ -154,6 +175,8 @@ static const struct rule target_rules[] = {
      {"vertical_scan", "many of its ports are tried, and most tries fail", "T1046"}},
     {is_syn_flood,
      {"syn_flood", "receives connection attempts that are never completed", "T1498.001"}},
+    {is_amplification,
+     {"amplification", "receives answers of UDP servers that it never asked", "T1498.002"}},
     {is_udp_flood, {"udp_flood", "receives UDP that it does not answer", "T1498.001"}},
 };
 

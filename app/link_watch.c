@@ -220,6 +220,8 @@ static void fill_features(const struct link_series *const *found, uint32_t n,
         atl_copy(f->unit, sizeof(f->unit), found[i]->column->unit);
         f->observed = told(found[i], found[i]->observed);
         f->expected = told(found[i], link_series_value(found[i], found[i]->expected));
+        f->low = told(found[i], link_series_value(found[i], found[i]->low));
+        f->high = told(found[i], link_series_value(found[i], found[i]->high));
     }
 }
 

@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Usual errors on either side of what was expected that still count as usual. */
+#define USUAL_ERRORS 3.0F
+
 /* Large enough to take the whole share, small enough that a sum of them stays finite. */
 #define SCALED_MAX 1e30
 
@@ -39,6 +42,12 @@ static double measure(const struct learn_model *model, struct learn_scratch *scr
     return sum;
 }
 
+static float usual_error(const struct learn_model *model, uint32_t column)
+{
+    float error = USUAL_ERRORS / model->error_scale[column];
+    return isfinite(error) ? error : 0;
+}
+
 uint32_t learn_explain(const struct learn_model *model, struct learn_scratch *scratch,
                        const float *row, struct learn_reason *reasons, uint32_t k)
 {
@@ -59,6 +68,8 @@ uint32_t learn_explain(const struct learn_model *model, struct learn_scratch *sc
             .column = best,
             .observed = row[best],
             .expected = columns[best].expected,
+            .low = columns[best].expected - usual_error(model, best),
+            .high = columns[best].expected + usual_error(model, best),
             .share = (float)(columns[best].scaled / sum),
         };
         columns[best].scaled = 0;

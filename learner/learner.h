@@ -128,6 +128,7 @@ ATL_HOT void learn_score(const struct learn_model *model, struct learn_scratch *
 struct learn_reason {
     uint32_t column;
     float observed, expected; /* model inputs; the caller turns them into units */
+    float low, high;          /* expected give or take three usual errors of this column */
     float share;              /* of the row's summed scaled error, 0 … 1 */
 };
 /** The columns that drive one row's score, largest share first. @return how many, ≤ k */

@@ -149,8 +149,25 @@ static void typical_windows_get_their_names(void **state)
     }
 }
 
+/* The same flood of UDP, from a port of time servers and from any other */
+static void answers_that_nobody_asked_are_amplification(void **state)
+{
+    (void)state;
+    struct feat_host_row row = {.role = FEAT_TARGET, .sample = {.proto = 17, .src_port = 123}};
+    set(&row, "flows", 400);
+    set(&row, "udp_share", 1);
+    set(&row, "failed_ratio", 0.9F);
+    assert_string_equal(hint_for_host(&row)->kind, "amplification");
+    assert_string_equal(hint_for_host(&row)->technique, "T1498.002");
+    row.sample.src_port = 40123;
+    assert_string_equal(hint_for_host(&row)->kind, "udp_flood");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(typical_windows_get_their_names)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(typical_windows_get_their_names),
+        cmocka_unit_test(answers_that_nobody_asked_are_amplification),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

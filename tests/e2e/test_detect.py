@@ -43,7 +43,8 @@ def alert_is_whole():
     assert 0.5 < inner["score"] <= 1 and 0 < inner["p_value"] < 0.01
     assert 1 <= len(inner["top_features"]) <= 5
     for feature in inner["top_features"]:
-        assert set(feature) == {"name", "observed", "expected", "unit"}
+        assert set(feature) == {"name", "observed", "expected", "low", "high", "unit"}
+        assert feature["low"] <= feature["expected"] <= feature["high"]
     assert inner["attack_technique"] == "T1046"
 
 
