@@ -12,7 +12,10 @@ static int config_check(const struct fed_edge_config *cfg, struct atl_error *err
 {
     const struct {
         const char *what, *name;
-    } names[] = {{"federation", cfg->federation}, {"hub", cfg->hub}, {"section", cfg->section}};
+    } names[] = {{"federation", cfg->federation},
+                 {"hub", cfg->hub},
+                 {"standby", cfg->standby != NULL ? cfg->standby : cfg->hub},
+                 {"section", cfg->section}};
     for (size_t i = 0; i < ATL_ARRAY_LEN(names); i++)
         if (names[i].name == NULL || !fed_name_valid(names[i].name))
             return atl_error_set(err, -EINVAL,
@@ -26,6 +29,11 @@ static int config_check(const struct fed_edge_config *cfg, struct atl_error *err
     if (r == 0)
         r = fed_params_check(learn_shape_params(cfg->shape), err);
     return r;
+}
+
+bool fed_edge_trusts(const struct fed_edge *edge, const char *sender)
+{
+    return strcmp(sender, edge->hubs[0]) == 0 || strcmp(sender, edge->hubs[1]) == 0;
 }
 
 /* The kept model is the signed message itself: what is loaded is verified as if just received. */
@@ -42,11 +50,11 @@ static int load(struct fed_edge *edge, struct atl_error *err)
         return r;
     r = fed_envelope_open(&env, payload, bytes, FED_MESSAGE_BYTES_MAX, edge->federation,
                           edge->roster);
-    if (r < 0 || env.type != FED_TYPE_MODEL || strcmp(env.sender, edge->hub) != 0) {
+    if (r < 0 || env.type != FED_TYPE_MODEL || !fed_edge_trusts(edge, env.sender)) {
         r = atl_error_set(err, -EBADMSG,
                           "%s/" FED_EDGE_MODEL_NAME " was not signed by hub %s of federation %s as "
                           "the roster has it: if the hub's key was changed on purpose, remove it",
-                          edge->state_dir, edge->hub, edge->federation);
+                          edge->state_dir, edge->hubs[0], edge->federation);
     } else {
         struct atl_error why;
         r = fed_edge_hold(edge, &env, &why);
@@ -92,16 +100,19 @@ int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cf
         r = atl_dir_make(cfg->state_dir, err);
     if (r < 0)
         return r;
-    if (fed_roster_key(roster, cfg->hub) == NULL)
-        return atl_error_set(err, -ENOKEY,
-                             "no public key of hub %s in the roster: copy %s.pub "
-                             "from the hub into the roster folder",
-                             cfg->hub, cfg->hub);
+    const char *const hubs[] = {cfg->hub, cfg->standby};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(hubs); i++)
+        if (hubs[i] != NULL && fed_roster_key(roster, hubs[i]) == NULL)
+            return atl_error_set(err, -ENOKEY,
+                                 "no public key of hub %s in the roster: copy %s.pub from the hub "
+                                 "into the roster folder",
+                                 hubs[i], hubs[i]);
     struct fed_edge *edge = calloc(1, sizeof(*edge));
     if (edge == NULL)
         return atl_error_set(err, -ENOMEM, "federation: out of memory");
     atl_copy(edge->federation, sizeof(edge->federation), cfg->federation);
-    atl_copy(edge->hub, sizeof(edge->hub), cfg->hub);
+    for (size_t i = 0; i < ATL_ARRAY_LEN(hubs); i++)
+        atl_copy(edge->hubs[i], sizeof(edge->hubs[i]), hubs[i] != NULL ? hubs[i] : "");
     atl_copy(edge->section, sizeof(edge->section), cfg->section);
     atl_copy(edge->unit, sizeof(edge->unit), cfg->unit != NULL ? cfg->unit : FED_UNIT_FLOW);
     edge->shape = *cfg->shape;

@@ -20,7 +20,8 @@
  */
 
 struct fed_edge {
-    char federation[FED_NAME_BYTES], hub[FED_NAME_BYTES], section[FED_NAME_BYTES];
+    char federation[FED_NAME_BYTES], section[FED_NAME_BYTES];
+    char hubs[2][FED_NAME_BYTES]; /* whose signature counts; the second may be "" */
     char unit[8];
     struct learn_shape shape;
     uint32_t params;
@@ -54,6 +55,8 @@ struct fed_edge {
     atl_ns next_send_ns, backoff_ns;
 };
 
+/** Does this one lead the federation? Which of the two does at a time their epochs tell. */
+bool fed_edge_trusts(const struct fed_edge *edge, const char *sender);
 /** Check the model in an open envelope and hold it. @return 0, -EALREADY, -ESTALE, -EINVAL … */
 int fed_edge_hold(struct fed_edge *edge, const struct fed_envelope *env, struct atl_error *err);
 /** A verified acknowledgement for this edge. */

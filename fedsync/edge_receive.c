@@ -32,14 +32,14 @@ static int order_check(const struct fed_edge *edge, const struct fed_envelope *e
 {
     if (!edge->holds)
         return 0;
-    if (env->epoch < edge->epoch || env->round < edge->round)
-        return -ESTALE;
-    if (env->round > edge->round)
-        return 0;
-    if (memcmp(hash, edge->held_hash, FED_HASH_BYTES) == 0)
-        return env->epoch > edge->epoch || expires_ns > edge->expires_ns ? 0 : -EALREADY;
-    /* A round is committed once. Round 0 is only the operator's choice of where to start. */
-    return env->round == 0 && env->epoch > edge->epoch ? 0 : -ESTALE;
+    /* Epoch counts first: after two hubs led apart the rounds of the lower epoch never were. */
+    if (env->epoch != edge->epoch)
+        return env->epoch > edge->epoch ? 0 : -ESTALE;
+    if (env->round != edge->round)
+        return env->round > edge->round ? 0 : -ESTALE;
+    if (memcmp(hash, edge->held_hash, FED_HASH_BYTES) != 0)
+        return -ESTALE; /* a round is committed once */
+    return expires_ns > edge->expires_ns ? 0 : -EALREADY;
 }
 
 int fed_edge_hold(struct fed_edge *edge, const struct fed_envelope *env, struct atl_error *err)
@@ -100,7 +100,9 @@ void fed_edge_promote(struct fed_edge *edge)
 static int take_model(struct fed_edge *edge, const struct fed_envelope *env, const uint8_t *payload,
                       size_t bytes, struct atl_error *err)
 {
-    uint64_t before = fed_edge_round(edge);
+    uint8_t hash_before[FED_HASH_BYTES];
+    uint64_t round_before = fed_edge_round(edge);
+    memcpy(hash_before, edge->held_hash, sizeof(hash_before));
     int r = fed_edge_hold(edge, env, err);
     if (r == -EALREADY)
         return 0; /* a broker sends what it retains at every subscription */
@@ -113,7 +115,10 @@ static int take_model(struct fed_edge *edge, const struct fed_envelope *env, con
                  disk.text);
     bool renewed = edge->expired;
     edge->expired = false;
-    if (edge->round > before || renewed)
+    /* A later round, or what another hub made of the same one. */
+    bool other = edge->round > round_before ||
+                 memcmp(hash_before, edge->held_hash, sizeof(hash_before)) != 0;
+    if (edge->round > 0 && (other || renewed))
         fed_edge_promote(edge);
     return 0;
 }
@@ -123,7 +128,8 @@ static int take_model(struct fed_edge *edge, const struct fed_envelope *env, con
 /** Later than the one at hand? Epoch counts first. */
 static int plan_order(const struct fed_edge *edge, const struct fed_plan *plan)
 {
-    if (edge->holds && (plan->epoch < edge->epoch || plan->round <= edge->round))
+    if (edge->holds &&
+        (plan->epoch < edge->epoch || (plan->epoch == edge->epoch && plan->round <= edge->round)))
         return -ESTALE;
     if (plan->epoch != edge->plan.epoch)
         return plan->epoch > edge->plan.epoch ? 0 : -ESTALE;
@@ -219,7 +225,7 @@ static int receive(struct fed_edge *edge, const char *topic, const uint8_t *payl
         return r;
     if (env.type != type)
         return -ENOMSG;
-    if (strcmp(env.sender, edge->hub) != 0)
+    if (!fed_edge_trusts(edge, env.sender))
         return -EPERM;
     if (type == FED_TYPE_MODEL)
         return take_model(edge, &env, payload, bytes, err);

@@ -90,9 +90,9 @@ static bool load_kept(struct fed_edge *edge)
     uint8_t *buffer;
     if (fed_update_load(edge->state_dir, edge->identity->name, &kept, &buffer, NULL) < 0)
         return false;
-    bool fits = kept.epoch == edge->plan.epoch && kept.round == edge->plan.round &&
-                kept.encoding == edge->plan.encoding && kept.bytes > 0 &&
-                kept.bytes <= FED_ENCODING_ROOM(edge->params) &&
+    bool fits = strcmp(kept.federation, edge->federation) == 0 && kept.epoch == edge->plan.epoch &&
+                kept.round == edge->plan.round && kept.encoding == edge->plan.encoding &&
+                kept.bytes > 0 && kept.bytes <= FED_ENCODING_ROOM(edge->params) &&
                 strcmp(kept.edge, edge->identity->name) == 0 &&
                 memcmp(kept.base_hash, edge->plan.base_hash, FED_HASH_BYTES) == 0;
     if (fits) {
@@ -217,6 +217,7 @@ static void keep(struct fed_edge *edge)
         .data = edge->update,
         .bytes = edge->update_bytes,
     };
+    atl_copy(update.federation, sizeof(update.federation), edge->federation);
     atl_copy(update.edge, sizeof(update.edge), edge->identity->name);
     memcpy(update.base_hash, edge->plan.base_hash, sizeof(update.base_hash));
     memcpy(update.whole, edge->whole, sizeof(update.whole));

@@ -92,7 +92,7 @@ int fed_envelope_open(struct fed_envelope *ret_env, const uint8_t *payload, size
     fed_get_fixed(&r, signature, sizeof(signature));
     if (fed_reader_finish(&r) < 0)
         return -EPROTO;
-    if (type < FED_TYPE_PLAN || type > FED_TYPE_ACK)
+    if (type < FED_TYPE_PLAN || type > FED_TYPE_LEASE)
         return -ENOMSG;
     if (strcmp(group, federation) != 0)
         return -EXDEV;

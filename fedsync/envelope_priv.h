@@ -8,7 +8,7 @@
 #define FED_WIRE_VERSION       1U
 #define FED_ENVELOPE_BYTES_MAX 256U /* everything but the body */
 
-enum fed_type { FED_TYPE_PLAN = 1, FED_TYPE_MODEL, FED_TYPE_UPDATE, FED_TYPE_ACK };
+enum fed_type { FED_TYPE_PLAN = 1, FED_TYPE_MODEL, FED_TYPE_UPDATE, FED_TYPE_ACK, FED_TYPE_LEASE };
 
 struct fed_envelope {
     enum fed_type type;

@@ -22,6 +22,9 @@
 #define FED_CHUNK_BYTES 65536U
 #define FED_EDGES_MAX   1024U
 
+#define FED_LEASE_MIN_NS (3 * ATL_NS_PER_S)
+#define FED_LEASE_MAX_NS (3600 * ATL_NS_PER_S)
+
 /* --- identity --- */
 
 struct fed_identity {
@@ -114,6 +117,7 @@ struct fed_edge_ops {
 struct fed_edge_config {
     const char *federation;
     const char *hub;                 /* name whose signature counts */
+    const char *standby;             /* a second one; NULL = none */
     const struct learn_shape *shape; /* of the section this edge can train */
     const char *section;
     const char *unit;      /* plans for another privacy unit are refused; NULL = FED_UNIT_FLOW */
@@ -186,6 +190,11 @@ struct fed_hub_config {
     atl_ns model_age_ns;     /* edges drop a model when the hub is silent for so long; 0 = never */
     double canary_tolerance; /* a model may lose so much more than the best one, 0 … 10 */
     uint32_t quarantine_after; /* rounds an edge may spoil before nothing of it counts; 0 = never */
+    /* Two hubs for one federation: one leads, the other follows it and takes over when it falls
+     * silent. Their epochs never meet: one takes the even ones, the other the odd. */
+    const char *peer; /* name of the other one; NULL = none */
+    bool second;      /* where nobody has led yet the other one begins */
+    atl_ns lease_ns;  /* silence after which one that leads may be replaced, FED_LEASE_MIN_NS … */
 };
 void fed_hub_config_default(struct fed_hub_config *cfg);
 int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err);
@@ -229,13 +238,25 @@ int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
                    const struct fed_roster *roster, const struct fed_hub_ops *ops,
                    struct atl_error *err);
 void fed_hub_destroy(struct fed_hub *hub);
-/** "up/<edge>". Hostile bytes are safe. */
+/** "up/<edge>"; with a peer also "lease", "model", "plan", our own too. Hostile bytes are safe. */
 void fed_hub_receive(struct fed_hub *hub, const char *topic, const uint8_t *payload, size_t bytes,
                      atl_ns wall_ns);
 void fed_hub_step(struct fed_hub *hub, atl_ns wall_ns);
 /** Presence from retained state topics: rounds start only when at least `quorum` edges are online.
  */
 void fed_hub_presence(struct fed_hub *hub, const char *edge, bool online);
+
+enum fed_hub_role {
+    FED_HUB_LISTENING, /* does anybody lead? Nothing is sent */
+    FED_HUB_STANDBY,   /* follows; nothing is sent */
+    FED_HUB_CLAIMING,  /* only the lease is sent, until it comes back from the broker */
+    FED_HUB_LEADING,   /* always, without a peer */
+};
+enum fed_hub_role fed_hub_role(const struct fed_hub *hub);
+const char *fed_hub_role_name(enum fed_hub_role role);
+/** With a peer: is there a transport? Before the first step, and whenever it changes. */
+void fed_hub_connected(struct fed_hub *hub, bool connected);
+
 bool fed_hub_finished(const struct fed_hub *hub);
 uint64_t fed_hub_round(const struct fed_hub *hub); /* last committed */
 /** Edges whose updates no longer count (fed_hub_config.quarantine_after). */

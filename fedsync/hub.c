@@ -51,22 +51,28 @@ void fed_hub_tell(struct fed_hub *hub, enum fed_round_state state)
         hub->ops.round(hub->ops.ctx, info);
 }
 
-void fed_hub_send(struct fed_hub *hub, enum fed_type type, const char *topic, uint64_t round,
-                  const uint8_t *body, size_t bytes, bool retain)
+void fed_hub_sign_send(struct fed_hub *hub, const struct fed_envelope *env, const char *topic,
+                       bool retain)
 {
     uint8_t *payload;
-    size_t payload_bytes;
-    struct fed_envelope env = {.type = type,
-                               .epoch = hub->record.epoch,
-                               .round = round,
-                               .body = body,
-                               .body_bytes = bytes};
-    if (fed_envelope_seal(&payload, &payload_bytes, &env, hub->cfg.federation, hub->identity) < 0) {
+    size_t bytes;
+    if (fed_envelope_seal(&payload, &bytes, env, hub->cfg.federation, hub->identity) < 0) {
         fed_logf(hub->ops.log, hub->ops.ctx, "cannot send \"%s\": out of memory", topic);
         return;
     }
-    hub->ops.send(hub->ops.ctx, topic, payload, payload_bytes, retain);
+    hub->ops.send(hub->ops.ctx, topic, payload, bytes, retain);
     free(payload);
+}
+
+void fed_hub_send(struct fed_hub *hub, enum fed_type type, const char *topic, uint64_t round,
+                  const uint8_t *body, size_t bytes, bool retain)
+{
+    const struct fed_envelope env = {.type = type,
+                                     .epoch = hub->record.epoch,
+                                     .round = round,
+                                     .body = body,
+                                     .body_bytes = bytes};
+    fed_hub_sign_send(hub, &env, topic, retain);
 }
 
 void fed_hub_clear_slots(struct fed_hub *hub)
@@ -154,6 +160,7 @@ static void recover_votes(struct fed_hub *hub)
             continue;
         if (r == 0 && hub->record.open_epoch != 0 && update.epoch == hub->record.open_epoch &&
             update.round == hub->record.last_round && strcmp(update.edge, edge) == 0 &&
+            strcmp(update.federation, hub->federation) == 0 &&
             memcmp(update.base_hash, hub->record.model_hash, FED_HASH_BYTES) == 0) {
             hub->slots[i].state = FED_SLOT_STORED;
             memcpy(hub->slots[i].whole, update.whole, FED_HASH_BYTES);
@@ -186,12 +193,33 @@ static int load(struct fed_hub *hub, const struct learn_model *base, struct atl_
         r = fed_params_check(fed_hub_params(hub), err);
     if (r < 0)
         return r;
-    /* Before anything is sent under it: no epoch is ever used by two lives of the hub. */
-    hub->record.epoch++;
-    r = fed_hub_record_save(hub->cfg.state_dir, &hub->record, err);
+    /* Before anything is sent under it: no epoch is ever used by two lives of the hub. With a peer
+     * it is the lease that brings the next one. */
+    if (!hub->watch.on) {
+        hub->record.model_epoch = ++hub->record.epoch;
+        r = fed_hub_record_save(hub->cfg.state_dir, &hub->record, err);
+    }
     if (r == 0)
         recover_votes(hub);
     return r;
+}
+
+static int peer_check(const struct fed_hub_config *cfg, const struct fed_identity *identity,
+                      const struct fed_roster *roster, struct atl_error *err)
+{
+    if (cfg->peer == NULL)
+        return 0;
+    if (strcmp(cfg->peer, identity->name) == 0)
+        return atl_error_set(err, -EINVAL,
+                             "the other hub is this one: expected another name than "
+                             "%s",
+                             cfg->peer);
+    if (fed_roster_key(roster, cfg->peer) == NULL || fed_roster_key(roster, identity->name) == NULL)
+        return atl_error_set(err, -ENOKEY,
+                             "two hubs need the public keys of both in the roster: %s.pub and "
+                             "%s.pub are expected in its folder",
+                             identity->name, cfg->peer);
+    return 0;
 }
 
 int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
@@ -200,6 +228,8 @@ int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
                    struct atl_error *err)
 {
     int r = fed_hub_config_check(cfg, err);
+    if (r == 0)
+        r = peer_check(cfg, identity, roster, err);
     if (r == 0)
         r = atl_dir_make(cfg->state_dir, err);
     if (r < 0)
@@ -219,6 +249,7 @@ int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
     hub->cfg.federation = hub->federation;
     hub->cfg.section = hub->section;
     hub->cfg.state_dir = hub->state_dir;
+    fed_lease_init(hub);
     if (hub->state_dir == NULL || hub->slots == NULL)
         r = atl_error_set(err, -ENOMEM, "hub: out of memory");
     else
@@ -227,7 +258,8 @@ int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
         fed_hub_destroy(hub);
         return r;
     }
-    uint32_t edges = fed_roster_count(roster) - (fed_roster_find(roster, identity->name) >= 0);
+    uint32_t edges = fed_roster_count(roster) - (fed_roster_find(roster, identity->name) >= 0) -
+                     (cfg->peer != NULL);
     if (edges < cfg->quorum)
         fed_logf(ops->log, ops->ctx,
                  "no round can start: the quorum is %u, the roster has %u edges (one .pub file for "
@@ -253,10 +285,15 @@ void fed_hub_destroy(struct fed_hub *hub)
     free(hub);
 }
 
+bool fed_hub_is_hub(const struct fed_hub *hub, const char *name)
+{
+    return strcmp(name, hub->identity->name) == 0 || strcmp(name, hub->watch.peer) == 0;
+}
+
 void fed_hub_presence(struct fed_hub *hub, const char *edge, bool online)
 {
     int at = fed_roster_find(hub->roster, edge);
-    if (at < 0 || strcmp(edge, hub->identity->name) == 0 || hub->slots[at].online == online)
+    if (at < 0 || fed_hub_is_hub(hub, edge) || hub->slots[at].online == online)
         return;
     hub->slots[at].online = online;
     if (online)

@@ -6,6 +6,7 @@
 #include "fedsync/chunk_priv.h"
 #include "fedsync/envelope_priv.h"
 #include "fedsync/fedsync.h"
+#include "fedsync/lease_priv.h"
 #include "fedsync/message_priv.h"
 #include "fedsync/quarantine_priv.h"
 #include "fedsync/refuse_priv.h"
@@ -49,6 +50,7 @@ struct fed_hub {
     float *memory;             /* the record's */
     struct learn_model *model; /* the same, as a model */
     struct fed_quarantine quarantine;
+    struct fed_watch watch;
 
     bool published;       /* the model, since start */
     atl_ns deadline_ns;   /* of the open round */
@@ -64,7 +66,11 @@ struct fed_hub {
 };
 
 uint32_t fed_hub_params(const struct fed_hub *hub);
-/** Sign and send; a message that cannot be made is logged. */
+/** Sign and send, whatever its sender and federation say; a message that cannot be made is logged.
+ */
+void fed_hub_sign_send(struct fed_hub *hub, const struct fed_envelope *env, const char *topic,
+                       bool retain);
+/** The same under our epoch; a message that cannot be made is logged. */
 void fed_hub_send(struct fed_hub *hub, enum fed_type type, const char *topic, uint64_t round,
                   const uint8_t *body, size_t bytes, bool retain);
 /**
@@ -74,6 +80,8 @@ void fed_hub_send(struct fed_hub *hub, enum fed_type type, const char *topic, ui
  *  -ERANGE, -ENOMEM
  */
 int fed_hub_aggregate(struct fed_hub *hub, float *memory, float *out);
+/** This hub or its peer? Both are in the roster and neither is an edge. */
+bool fed_hub_is_hub(const struct fed_hub *hub, const char *name);
 /** Does nothing of this edge count any more? */
 bool fed_hub_in_quarantine(const struct fed_hub *hub, const char *edge);
 /** Forget all votes and their files. */

@@ -63,6 +63,7 @@ static int store(struct fed_hub *hub, uint32_t at, const struct fed_chunk *chunk
                                 .round = hub->record.last_round,
                                 .encoding = hub->cfg.encoding,
                                 .bytes = fed_assembler_total(slot->assembler)};
+    atl_copy(update.federation, sizeof(update.federation), hub->federation);
     atl_copy(update.edge, sizeof(update.edge), fed_roster_name(hub->roster, at));
     int r = fed_assembler_join(slot->assembler, &update.data);
     if (r == 0)
@@ -134,7 +135,7 @@ static int take_update(struct fed_hub *hub, const char *topic, const uint8_t *pa
         return r;
     if (env.type != FED_TYPE_UPDATE)
         return -ENOMSG;
-    if (strcmp(env.sender, topic + strlen(UP)) != 0 || strcmp(env.sender, hub->identity->name) == 0)
+    if (strcmp(env.sender, topic + strlen(UP)) != 0 || fed_hub_is_hub(hub, env.sender))
         return -EPERM;
     if (hub->record.open_epoch == 0 || env.epoch != hub->record.open_epoch ||
         env.round != hub->record.last_round)
@@ -164,7 +165,11 @@ void fed_hub_receive(struct fed_hub *hub, const char *topic, const uint8_t *payl
                      atl_ns wall_ns)
 {
     (void)wall_ns;
-    int r = take_update(hub, topic, payload, bytes);
+    int r = 0;
+    if (hub->watch.on && strncmp(topic, UP, strlen(UP)) != 0)
+        r = fed_standby_take(hub, topic, payload, bytes);
+    else if (fed_lease_holds(hub)) /* else it is for the one that leads */
+        r = take_update(hub, topic, payload, bytes);
     if (r < 0)
         fed_refuse(&hub->refusals, r, topic, NULL);
 }

@@ -75,6 +75,11 @@ static void publish_plan(struct fed_hub *hub)
                  fed_plan_encode(&plan, body, sizeof(body)), true);
 }
 
+static void clear_plan(struct fed_hub *hub)
+{
+    hub->ops.send(hub->ops.ctx, "plan", (const uint8_t *)"", 0, true);
+}
+
 /* Of those asked, so many answered before there is any experience. */
 #define COMPLETION_FIRST  (1 / 1.3)
 #define COMPLETION_LEAST  0.5
@@ -123,6 +128,7 @@ static void open_round(struct fed_hub *hub, atl_ns wall_ns)
     fed_spent_add(&next, hub->cfg.sample_rate, hub->cfg.noise_multiplier, hub->cfg.steps);
     if (!adopt(hub, &next, wall_ns))
         return;
+    fed_lease_send(hub); /* before the plan: who takes over must not know of less */
     hub->deadline_ns = wall_ns + hub->cfg.deadline_ns;
     draw_cohort(hub);
     hub->info.bytes = 0;
@@ -141,7 +147,8 @@ static void finish_round(struct fed_hub *hub, enum fed_round_state state, atl_ns
     /* The model first: an edge must not see the round over and its base still the old one. Sent
      * again after an abandoned round for an edge that missed it. */
     publish_model(hub, wall_ns);
-    hub->ops.send(hub->ops.ctx, "plan", (const uint8_t *)"", 0, true);
+    clear_plan(hub);
+    fed_lease_send(hub);
     fed_hub_tell(hub, state);
     fed_logf(hub->ops.log, hub->ops.ctx, "round %" PRIu64 " %s with %u updates (quorum %u)",
              hub->record.last_round, fed_round_state_name(state), hub->votes, hub->cfg.quorum);
@@ -177,6 +184,7 @@ static void commit(struct fed_hub *hub, struct successor *next, atl_ns wall_ns)
     struct fed_hub_record record = hub->record;
     record.open_epoch = 0;
     record.commits++;
+    record.model_epoch = record.epoch;
     record.model_round = record.last_round;
     record.memory = next->memory;
     record.memory_floats = fed_optimiser_floats(hub->cfg.optimiser, fed_hub_params(hub));
@@ -244,14 +252,28 @@ static void close_round(struct fed_hub *hub, atl_ns wall_ns)
     successor_finish(&next);
 }
 
+/** What is retained may be the other hub's. */
+static void restore_plan(struct fed_hub *hub, atl_ns wall_ns)
+{
+    if (!hub->watch.on)
+        return;
+    if (hub->record.open_epoch != 0 && wall_ns < hub->deadline_ns)
+        publish_plan(hub);
+    else
+        clear_plan(hub);
+}
+
 void fed_hub_step(struct fed_hub *hub, atl_ns wall_ns)
 {
+    if (!fed_lease_step(hub, wall_ns))
+        return;
     if (hub->renew_ns > wall_ns + hub->cfg.model_age_ns)
         hub->renew_ns = wall_ns; /* the wall clock was set back */
-    if (!hub->published || (hub->renew_ns != 0 && wall_ns >= hub->renew_ns)) {
+    if (!hub->published || (hub->renew_ns != 0 && wall_ns >= hub->renew_ns))
         publish_model(hub, wall_ns);
-        hub->published = true;
-    }
+    if (!hub->published)
+        restore_plan(hub, wall_ns);
+    hub->published = true;
     /* A time farther away than we ever set it: the wall clock was set back. */
     atl_ns wait_max_ns = hub->cfg.pause_ns > DISK_RETRY_NS ? hub->cfg.pause_ns : DISK_RETRY_NS;
     if (hub->not_before_ns > wall_ns + wait_max_ns)

@@ -2,7 +2,6 @@
 #include "fedsync/message_priv.h"
 
 #include "fedsync/chunk_priv.h"
-#include "fedsync/codec_priv.h"
 #include "fedsync/envelope_priv.h"
 
 #include <errno.h>
@@ -222,5 +221,69 @@ int fed_ack_decode(struct fed_ack *ret_ack, const uint8_t *body, size_t bytes)
     int code = fed_reader_finish(&r);
     if (code == 0)
         *ret_ack = ack;
+    return code;
+}
+
+/* --- lease --- */
+
+void fed_put_spent(struct fed_writer *w, const struct fed_spent *spent, uint32_t n)
+{
+    fed_put_array(w, n);
+    for (uint32_t i = 0; i < n; i++) {
+        fed_put_array(w, 3);
+        fed_put_double(w, spent[i].sample_rate);
+        fed_put_double(w, spent[i].noise_multiplier);
+        fed_put_uint(w, spent[i].steps);
+    }
+}
+
+uint32_t fed_get_spent(struct fed_reader *r, struct fed_spent spent[FED_SPENT_MAX])
+{
+    uint32_t n = (uint32_t)fed_get_array_up_to(r, FED_SPENT_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        fed_get_array(r, 3);
+        spent[i].sample_rate = fed_get_double(r);
+        spent[i].noise_multiplier = fed_get_double(r);
+        spent[i].steps = fed_get_uint(r, UINT64_MAX);
+    }
+    return n;
+}
+
+size_t fed_lease_encode(const struct fed_lease *lease, uint8_t *out, size_t capacity)
+{
+    struct fed_writer w = {.data = out, .capacity = capacity};
+    fed_put_map(&w, 5);
+    fed_put_uint(&w, 1);
+    fed_put_uint(&w, lease->lease_ns);
+    fed_put_uint(&w, 2);
+    fed_put_uint(&w, lease->commits);
+    fed_put_uint(&w, 3);
+    fed_put_uint(&w, lease->model_epoch);
+    fed_put_uint(&w, 4);
+    fed_put_uint(&w, lease->model_round);
+    fed_put_uint(&w, 5);
+    fed_put_spent(&w, lease->spent, lease->n_spent);
+    return w.used;
+}
+
+int fed_lease_decode(struct fed_lease *ret_lease, const uint8_t *body, size_t bytes)
+{
+    struct fed_lease lease = {0};
+    struct fed_reader r;
+    fed_reader_init(&r, body, bytes);
+    fed_get_map(&r, 5);
+    fed_get_key(&r, 1);
+    lease.lease_ns = fed_get_uint(&r, FED_LEASE_MAX_NS);
+    fed_get_key(&r, 2);
+    lease.commits = fed_get_uint(&r, UINT64_MAX);
+    fed_get_key(&r, 3);
+    lease.model_epoch = fed_get_uint(&r, UINT64_MAX);
+    fed_get_key(&r, 4);
+    lease.model_round = fed_get_uint(&r, UINT64_MAX);
+    fed_get_key(&r, 5);
+    lease.n_spent = fed_get_spent(&r, lease.spent);
+    int code = fed_reader_finish(&r);
+    if (code == 0)
+        *ret_lease = lease;
     return code;
 }

@@ -8,6 +8,7 @@
 #ifndef FED_MESSAGE_PRIV_H
 #define FED_MESSAGE_PRIV_H
 
+#include "fedsync/codec_priv.h"
 #include "fedsync/fedsync.h"
 
 #define FED_PARAMS_BYTES_MAX (FED_PARAMS_MAX * 4U)
@@ -56,5 +57,27 @@ struct fed_ack {
 };
 size_t fed_ack_encode(const struct fed_ack *ack, uint8_t *out, size_t capacity);
 int fed_ack_decode(struct fed_ack *ret_ack, const uint8_t *body, size_t bytes);
+
+/** What the edges of all rounds so far were asked to spend, equal steps joined. */
+struct fed_spent {
+    double sample_rate, noise_multiplier;
+    uint64_t steps;
+};
+#define FED_SPENT_MAX 32
+void fed_put_spent(struct fed_writer *w, const struct fed_spent *spent, uint32_t n);
+/** @return how many, at most FED_SPENT_MAX */
+uint32_t fed_get_spent(struct fed_reader *r, struct fed_spent spent[FED_SPENT_MAX]);
+
+#define FED_LEASE_BYTES_MAX (64U + FED_SPENT_MAX * 32U)
+/** "I lead": the envelope's epoch and latest round, its seq counts the renewals of this epoch. */
+struct fed_lease {
+    atl_ns lease_ns;                   /* how long it holds without a renewal */
+    uint64_t commits;                  /* since the federation began */
+    uint64_t model_epoch, model_round; /* of the model that it leads from */
+    uint32_t n_spent;
+    struct fed_spent spent[FED_SPENT_MAX];
+};
+size_t fed_lease_encode(const struct fed_lease *lease, uint8_t *out, size_t capacity);
+int fed_lease_decode(struct fed_lease *ret_lease, const uint8_t *body, size_t bytes);
 
 #endif

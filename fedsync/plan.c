@@ -102,6 +102,7 @@ void fed_hub_config_default(struct fed_hub_config *cfg)
         .momentum = 0.9F,
         .canary_tolerance = 0.25,
         .quarantine_after = 3,
+        .lease_ns = 30 * ATL_NS_PER_S,
     };
 }
 
@@ -128,7 +129,13 @@ int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err
     if (cfg->expected != 0 && cfg->expected < cfg->quorum)
         return atl_error_set(err, -EINVAL, "expected is %u, less than the quorum of %u",
                              cfg->expected, cfg->quorum);
+    if (cfg->peer != NULL)
+        r = name_check("peer", cfg->peer, err);
+    if (r < 0)
+        return r;
     const struct range ranges[] = {
+        {"lease (s)", (double)cfg->lease_ns / 1e9, (double)FED_LEASE_MIN_NS / 1e9,
+         (double)FED_LEASE_MAX_NS / 1e9},
         {"expected", cfg->expected, 0, FED_EDGES_MAX},
         {"deadline (s)", (double)cfg->deadline_ns / 1e9, 1, 7 * 86400.0},
         {"pause (s)", (double)cfg->pause_ns / 1e9, 0, 366 * 86400.0},

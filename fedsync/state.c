@@ -79,7 +79,8 @@ static void update_name(char out[NAME_MAX], const char *edge)
 static size_t update_encode(const struct fed_update *update, uint8_t *out, size_t capacity)
 {
     struct fed_writer w = {.data = out, .capacity = capacity};
-    fed_put_array(&w, 7);
+    fed_put_array(&w, 8);
+    fed_put_text(&w, update->federation);
     fed_put_uint(&w, update->epoch);
     fed_put_uint(&w, update->round);
     fed_put_text(&w, update->edge);
@@ -94,7 +95,8 @@ static int update_decode(struct fed_update *update, const uint8_t *data, size_t 
 {
     struct fed_reader r;
     fed_reader_init(&r, data, bytes);
-    fed_get_array(&r, 7);
+    fed_get_array(&r, 8);
+    fed_get_name(&r, update->federation);
     update->epoch = fed_get_uint(&r, UINT64_MAX);
     update->round = fed_get_uint(&r, UINT64_MAX);
     fed_get_name(&r, update->edge);
@@ -153,18 +155,13 @@ static size_t hub_encode(const struct fed_hub_record *record, const uint8_t *mem
                          size_t capacity)
 {
     struct fed_writer w = {.data = out, .capacity = capacity};
-    fed_put_array(&w, 10);
+    fed_put_array(&w, 11);
     fed_put_uint(&w, record->epoch);
     fed_put_uint(&w, record->last_round);
     fed_put_uint(&w, record->open_epoch);
     fed_put_uint(&w, record->commits);
-    fed_put_array(&w, record->n_spent);
-    for (uint32_t i = 0; i < record->n_spent; i++) {
-        fed_put_array(&w, 3);
-        fed_put_double(&w, record->spent[i].sample_rate);
-        fed_put_double(&w, record->spent[i].noise_multiplier);
-        fed_put_uint(&w, record->spent[i].steps);
-    }
+    fed_put_spent(&w, record->spent, record->n_spent);
+    fed_put_uint(&w, record->model_epoch);
     fed_put_uint(&w, record->model_round);
     fed_put_bytes(&w, record->model_hash, sizeof(record->model_hash));
     fed_put_floats(&w, record->values, record->value_bytes);
@@ -188,18 +185,13 @@ static int hub_decode(struct fed_hub_record *record, const uint8_t *data, size_t
     size_t memory_bytes;
     struct fed_reader r;
     fed_reader_init(&r, data, bytes);
-    fed_get_array(&r, 10);
+    fed_get_array(&r, 11);
     record->epoch = fed_get_uint(&r, UINT64_MAX);
     record->last_round = fed_get_uint(&r, UINT64_MAX);
     record->open_epoch = fed_get_uint(&r, UINT64_MAX);
     record->commits = fed_get_uint(&r, UINT64_MAX);
-    record->n_spent = (uint32_t)fed_get_array_up_to(&r, FED_SPENT_MAX);
-    for (uint32_t i = 0; i < record->n_spent; i++) {
-        fed_get_array(&r, 3);
-        record->spent[i].sample_rate = fed_get_double(&r);
-        record->spent[i].noise_multiplier = fed_get_double(&r);
-        record->spent[i].steps = fed_get_uint(&r, UINT64_MAX);
-    }
+    record->n_spent = fed_get_spent(&r, record->spent);
+    record->model_epoch = fed_get_uint(&r, UINT64_MAX);
     record->model_round = fed_get_uint(&r, UINT64_MAX);
     fed_get_fixed(&r, record->model_hash, sizeof(record->model_hash));
     record->values = fed_get_floats(&r, FED_PARAMS_BYTES_MAX, &record->value_bytes);

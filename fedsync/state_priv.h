@@ -8,6 +8,7 @@
 
 #include "fedsync/chunk_priv.h"
 #include "fedsync/fedsync.h"
+#include "fedsync/message_priv.h"
 
 int fed_state_save(const char *dir, const char *name, const uint8_t *data, size_t bytes,
                    struct atl_error *err);
@@ -19,6 +20,7 @@ void fed_state_remove(const char *dir, const char *name);
 /* --- an update: at the hub what was received, at the edge what was trained --- */
 
 struct fed_update {
+    char federation[FED_NAME_BYTES];
     uint64_t epoch, round;
     char edge[FED_NAME_BYTES];
     uint8_t base_hash[FED_HASH_BYTES], whole[FED_HASH_BYTES];
@@ -34,22 +36,14 @@ void fed_update_remove(const char *dir, const char *edge);
 
 /* --- the hub --- */
 
-#define FED_SPENT_MAX 32
-
-/** What the edges of all rounds so far were asked to spend, equal steps joined. */
-struct fed_spent {
-    double sample_rate, noise_multiplier;
-    uint64_t steps;
-};
-
 struct fed_hub_record {
-    uint64_t epoch;
+    uint64_t epoch;      /* highest that was used or seen */
     uint64_t last_round; /* highest number given to a round */
     uint64_t open_epoch; /* of last_round while it is open, else 0 */
     uint64_t commits;
     uint32_t n_spent;
     struct fed_spent spent[FED_SPENT_MAX];
-    uint64_t model_round;
+    uint64_t model_epoch, model_round;
     uint8_t model_hash[FED_HASH_BYTES];
     const uint8_t *values; /* float32, wire order */
     size_t value_bytes;

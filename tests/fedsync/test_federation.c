@@ -108,7 +108,7 @@ static void lossy_links_never_spoil_a_model(void **state)
             }
             world_run(world, 1);
             for (; seen < world->n_infos; seen++) {
-                const struct fed_round_info *info = &world->infos[seen];
+                const struct fed_round_info *info = &world->infos[seen % WORLD_INFOS];
                 if (info->state != FED_ROUND_COMMITTED)
                     continue;
                 commits++;

@@ -63,7 +63,8 @@ static void a_hub_record_comes_back(void **state)
 static void an_update_comes_back_whole_or_not_at_all(void **state)
 {
     (void)state;
-    const struct fed_update update = {.epoch = 1,
+    const struct fed_update update = {.federation = "north",
+                                      .epoch = 1,
                                       .round = 2,
                                       .edge = "edge-1",
                                       .base_hash = {3},
@@ -79,6 +80,7 @@ static void an_update_comes_back_whole_or_not_at_all(void **state)
     assert_int_equal(fed_update_save(dir, &update, NULL), 0);
     assert_int_equal(fed_update_load(dir, "edge-1", &back, &buffer, NULL), 0);
     assert_string_equal(back.edge, "edge-1");
+    assert_string_equal(back.federation, "north");
     assert_true(back.epoch == 1 && back.round == 2 && back.bytes == sizeof(values) &&
                 back.encoding == FED_INT8);
     assert_memory_equal(back.data, values, sizeof(values));

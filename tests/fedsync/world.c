@@ -32,23 +32,69 @@ static void enqueue(struct world *world, uint32_t to, const char *topic, const u
     keep(&world->queue[world->queued++], to, topic, payload, bytes);
 }
 
+static uint32_t topic_of(const char *topic)
+{
+    static const char *const names[] = {"plan", "model", "lease"};
+    uint32_t i = 0;
+    while (i < WORLD_TOPICS && strcmp(topic, names[i]) != 0)
+        i++;
+    return i;
+}
+
+/** Has this one a subscription to it? */
+static bool subscribed(const struct world *world, uint32_t at, const char *topic)
+{
+    uint32_t retained = topic_of(topic);
+    if (at >= WORLD_EDGES)
+        return (world->paired || at == WORLD_HUB) &&
+               (strncmp(topic, "up/", 3) == 0 || (world->paired && retained < WORLD_TOPICS));
+    return retained == WORLD_PLAN || retained == WORLD_MODEL ||
+           (strncmp(topic, "ack/", 4) == 0 &&
+            strcmp(topic + 4, world->edges[at].identity.name) == 0);
+}
+
+/** One broker takes a message. */
+static void broker_takes(struct world *world, uint32_t side, const char *topic,
+                         const uint8_t *payload, size_t bytes)
+{
+    uint32_t kind = topic_of(topic);
+    if (kind < WORLD_TOPICS) {
+        struct world_message *slot = &world->retained[side * WORLD_TOPICS + kind];
+        free(slot->payload);
+        keep(slot, 0, topic, payload, bytes);
+    }
+    for (uint32_t i = 0; i < WORLD_PEOPLE; i++)
+        if (world->side[i] == side && !world->away[i] && subscribed(world, i, topic))
+            enqueue(world, i, topic, payload, bytes);
+}
+
+static void publish(struct world *world, uint32_t from, const char *topic, const uint8_t *payload,
+                    size_t bytes)
+{
+    if (world->away[from])
+        return;
+    broker_takes(world, world->side[from], topic, payload, bytes);
+    if (!world->parted)
+        broker_takes(world, 1 - world->side[from], topic, payload, bytes);
+}
+
+static void bring_retained(struct world *world, uint32_t to)
+{
+    const struct world_message *m = &world->retained[world->side[to] * WORLD_TOPICS];
+    for (uint32_t i = 0; i < WORLD_TOPICS; i++)
+        if (m[i].bytes > 0 && subscribed(world, to, m[i].topic))
+            enqueue(world, to, m[i].topic, m[i].payload, m[i].bytes);
+}
+
 static void from_hub(void *ctx, const char *topic, const uint8_t *payload, size_t bytes,
                      bool retain)
 {
-    struct world *world = ctx;
-    if (retain) {
-        struct world_message *slot = &world->retained[strcmp(topic, "model") == 0];
-        free(slot->payload);
-        keep(slot, 0, topic, payload, bytes);
-        for (uint32_t i = 0; i < WORLD_EDGES; i++)
-            enqueue(world, i, topic, payload, bytes);
-        return;
-    }
-    world->acks++;
-    for (uint32_t i = 0; i < WORLD_EDGES; i++)
-        if (strncmp(topic, "ack/", 4) == 0 &&
-            strcmp(topic + 4, world->edges[i].identity.name) == 0 && !world->drop_acks)
-            enqueue(world, i, topic, payload, bytes);
+    struct world_hub *hub = ctx;
+    assert_int_equal(retain, topic_of(topic) < WORLD_TOPICS);
+    hub->sent++;
+    hub->world->acks += !retain;
+    if (retain || !hub->world->drop_acks)
+        publish(hub->world, hub->at, topic, payload, bytes);
 }
 
 static void from_edge(void *ctx, const char *topic, const uint8_t *payload, size_t bytes,
@@ -56,16 +102,50 @@ static void from_edge(void *ctx, const char *topic, const uint8_t *payload, size
 {
     const struct world_edge *edge = ctx;
     assert_false(retain);
-    enqueue(edge->world, WORLD_HUB, topic, payload, bytes);
+    if (edge->world->overhear != NULL)
+        edge->world->overhear(edge->world->overhear_ctx, edge->at, payload, bytes);
+    publish(edge->world, edge->at, topic, payload, bytes);
+}
+
+static struct fed_hub *hub_at(const struct world *world, uint32_t at)
+{
+    return at == WORLD_HUB ? world->hub : world->hubs[1].hub;
 }
 
 void world_inject(struct world *world, uint32_t to, const char *topic, const uint8_t *payload,
                   size_t bytes)
 {
-    if (to == WORLD_HUB && world->hub != NULL)
-        fed_hub_receive(world->hub, topic, payload, bytes, world->now_ns);
-    else if (to < WORLD_EDGES && world->edges[to].edge != NULL)
+    if (to < WORLD_EDGES && world->edges[to].edge != NULL)
         fed_edge_receive(world->edges[to].edge, topic, payload, bytes, world->now_ns);
+    else if (to >= WORLD_EDGES && hub_at(world, to) != NULL)
+        fed_hub_receive(hub_at(world, to), topic, payload, bytes, world->now_ns);
+}
+
+void world_away(struct world *world, uint32_t at, bool away)
+{
+    world->away[at] = away;
+    if (at >= WORLD_EDGES && hub_at(world, at) != NULL)
+        fed_hub_connected(hub_at(world, at), !away);
+    if (!away)
+        bring_retained(world, at);
+}
+
+void world_part(struct world *world, bool parted)
+{
+    world->parted = parted;
+    if (parted)
+        return;
+    struct world_message before[2 * WORLD_TOPICS] = {0};
+    for (uint32_t i = 0; i < 2 * WORLD_TOPICS; i++)
+        if (world->retained[i].bytes > 0)
+            keep(&before[i], 0, world->retained[i].topic, world->retained[i].payload,
+                 world->retained[i].bytes);
+    for (uint32_t i = 0; i < 2 * WORLD_TOPICS; i++)
+        if (before[i].bytes > 0)
+            broker_takes(world, i < WORLD_TOPICS, before[i].topic, before[i].payload,
+                         before[i].bytes);
+    for (uint32_t i = 0; i < 2 * WORLD_TOPICS; i++)
+        free(before[i].payload);
 }
 
 static bool chance(struct world *world, uint32_t percent)
@@ -83,7 +163,7 @@ void world_deliver(struct world *world)
         world->queued--;
         memmove(&world->queue[at], &world->queue[at + 1],
                 (world->queued - at) * sizeof(world->queue[0]));
-        if (!chance(world, world->drop_percent))
+        if (!chance(world, world->drop_percent) && !world->away[m.to])
             world_inject(world, m.to, m.topic, m.payload, m.bytes);
         if (chance(world, world->repeat_percent))
             world_inject(world, m.to, m.topic, m.payload, m.bytes);
@@ -111,7 +191,7 @@ static void log_line(struct world *world, const char *line)
 
 static void hub_log(void *ctx, const char *line)
 {
-    log_line(ctx, line);
+    log_line(((struct world_hub *)ctx)->world, line);
 }
 
 static void edge_log(void *ctx, const char *line)
@@ -121,17 +201,24 @@ static void edge_log(void *ctx, const char *line)
 
 static void hub_round(void *ctx, const struct fed_round_info *info)
 {
-    struct world *world = ctx;
-    assert_true(world->n_infos < WORLD_INFOS);
-    world->infos[world->n_infos++] = *info;
+    struct world *world = ((struct world_hub *)ctx)->world;
+    world->infos[world->n_infos++ % WORLD_INFOS] = *info;
+}
+
+static double hub_judge(void *ctx, const float *params, uint32_t n)
+{
+    struct world *world = ((struct world_hub *)ctx)->world;
+    return world->judge(world, params, n);
 }
 
 const struct fed_round_info *world_info(const struct world *world, uint64_t round,
                                         enum fed_round_state state)
 {
-    for (uint32_t i = world->n_infos; i-- > 0;)
-        if (world->infos[i].round == round && world->infos[i].state == state)
-            return &world->infos[i];
+    for (uint32_t back = 1; back <= world->n_infos && back <= WORLD_INFOS; back++) {
+        const struct fed_round_info *info = &world->infos[(world->n_infos - back) % WORLD_INFOS];
+        if (info->round == round && info->state == state)
+            return info;
+    }
     return NULL;
 }
 
@@ -216,6 +303,7 @@ void world_edge_start(struct world *world, uint32_t at)
                                                   .accountant = PRIV_RDP};
     const struct fed_edge_config cfg = {.federation = "north",
                                         .hub = "hub",
+                                        .standby = world->paired ? "hub-2" : NULL,
                                         .shape = &world->shape,
                                         .section = "flow",
                                         .state_dir = state};
@@ -232,10 +320,7 @@ void world_edge_start(struct world *world, uint32_t at)
     if (fed_edge_create(&edge->edge, &cfg, &edge->identity, world->roster, edge->ledger, &ops,
                         &err) < 0)
         fail_msg("%s", err.text);
-    for (uint32_t i = 0; i < 2; i++) /* subscribing brings what is retained */
-        if (world->retained[i].bytes > 0)
-            enqueue(world, at, world->retained[i].topic, world->retained[i].payload,
-                    world->retained[i].bytes);
+    bring_retained(world, at);
 }
 
 void world_edge_stop(struct world *world, uint32_t at)
@@ -253,24 +338,55 @@ void world_presence(struct world *world, bool online)
         fed_hub_presence(world->hub, world->edges[i].identity.name, online);
 }
 
+static void start_hub(struct world *world, struct world_hub *hub, const struct fed_hub_config *cfg)
+{
+    struct atl_error err = {""};
+    const struct fed_hub_ops ops = {.send = from_hub,
+                                    .log = hub_log,
+                                    .round = hub_round,
+                                    .judge = world->judge != NULL ? hub_judge : NULL,
+                                    .ctx = hub};
+    if (fed_hub_create(&hub->hub, cfg, world->base, &hub->identity, world->roster, &ops, &err) < 0)
+        fail_msg("%s", err.text);
+    for (uint32_t i = 0; i < WORLD_EDGES; i++)
+        fed_hub_presence(hub->hub, world->edges[i].identity.name, true);
+}
+
 void world_hub_start(struct world *world)
 {
     char state[FIXTURE_PATH_BYTES];
-    struct atl_error err = {""};
     sub_path(state, world, "state", "hub");
     world->hub_cfg.state_dir = state;
-    const struct fed_hub_ops ops = {
-        .send = from_hub, .log = hub_log, .round = hub_round, .judge = world->judge, .ctx = world};
-    if (fed_hub_create(&world->hub, &world->hub_cfg, world->base, &world->hub_identity,
-                       world->roster, &ops, &err) < 0)
-        fail_msg("%s", err.text);
-    world_presence(world, true);
+    start_hub(world, &world->hubs[0], &world->hub_cfg);
+    world->hub = world->hubs[0].hub;
 }
 
 void world_hub_stop(struct world *world)
 {
     fed_hub_destroy(world->hub);
-    world->hub = NULL;
+    world->hub = world->hubs[0].hub = NULL;
+}
+
+void world_pair_start(struct world *world, uint32_t at)
+{
+    char state[FIXTURE_PATH_BYTES];
+    struct world_hub *hub = &world->hubs[at];
+    struct fed_hub_config cfg = world->hub_cfg;
+    assert_true(world->paired);
+    sub_path(state, world, "state", hub->identity.name);
+    cfg.state_dir = state;
+    cfg.peer = world->hubs[1 - at].identity.name;
+    cfg.second = at == 1;
+    start_hub(world, hub, &cfg);
+    world->hub = world->hubs[0].hub;
+    world_away(world, hub->at, world->away[hub->at]);
+}
+
+void world_pair_stop(struct world *world, uint32_t at)
+{
+    fed_hub_destroy(world->hubs[at].hub);
+    world->hubs[at].hub = NULL;
+    world->hub = world->hubs[0].hub;
 }
 
 struct world *world_create(void)
@@ -278,7 +394,13 @@ struct world *world_create(void)
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
     fixture_dir_make(world->dir);
-    fixture_person(&world->hub_identity, world->dir, "hub", true);
+    static const char *const hubs[] = {"hub", "hub-2"};
+    for (uint32_t i = 0; i < 2; i++) {
+        world->hubs[i].world = world;
+        world->hubs[i].at = WORLD_HUB + i;
+        fixture_person(&world->hubs[i].identity, world->dir, hubs[i], true);
+    }
+    world->hub_identity = world->hubs[0].identity;
     for (uint32_t i = 0; i < WORLD_EDGES; i++) {
         char name[16];
         snprintf(name, sizeof(name), "edge-%u", i + 1);
@@ -311,13 +433,14 @@ struct world *world_create(void)
 void world_destroy(struct world *world)
 {
     world_lose(world);
-    world_hub_stop(world);
+    world_pair_stop(world, 0);
+    world_pair_stop(world, 1);
     for (uint32_t i = 0; i < WORLD_EDGES; i++) {
         world_edge_stop(world, i);
         free(world->edges[i].model);
     }
-    free(world->retained[0].payload);
-    free(world->retained[1].payload);
+    for (size_t i = 0; i < ATL_ARRAY_LEN(world->retained); i++)
+        free(world->retained[i].payload);
     learn_model_destroy(world->base);
     fed_roster_destroy(world->roster);
     fixture_dir_remove(world->dir);
@@ -330,8 +453,9 @@ void world_run(struct world *world, uint32_t seconds)
 {
     for (uint32_t s = 0; s < seconds; s++) {
         world->now_ns += ATL_NS_PER_S;
-        if (world->hub != NULL)
-            fed_hub_step(world->hub, world->now_ns);
+        for (uint32_t i = 0; i < ATL_ARRAY_LEN(world->hubs); i++)
+            if (world->hubs[i].hub != NULL)
+                fed_hub_step(world->hubs[i].hub, world->now_ns);
         world_deliver(world);
         for (uint32_t i = 0; i < WORLD_EDGES; i++) {
             if (world->edges[i].edge == NULL)

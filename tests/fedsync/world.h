@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole federation in memory: one hub, three edges with real ledgers and state folders, a broker
- * that is a queue, and a clock that only the test moves.
+ * A whole federation in memory: one hub or two, three edges with real ledgers and state folders, a
+ * broker that is a queue (or two, with a bridge), and a clock that only the test moves.
  */
 #ifndef FED_TEST_WORLD_H
 #define FED_TEST_WORLD_H
@@ -13,7 +13,9 @@
 #define WORLD_INFOS    512
 #define WORLD_START_NS (1795219200ULL * ATL_NS_PER_S)
 
-enum { WORLD_HUB = WORLD_EDGES }; /* as an address; edges are 0 … */
+/* as addresses; edges are 0 … */
+enum { WORLD_HUB = WORLD_EDGES, WORLD_STANDBY, WORLD_PEOPLE };
+enum { WORLD_PLAN, WORLD_MODEL, WORLD_LEASE, WORLD_TOPICS }; /* retained */
 
 struct world_message {
     uint32_t to;
@@ -41,12 +43,26 @@ struct world_edge {
     float *answer; /* what the trainer gives instead of world_delta, or NULL */
 };
 
+/** With world->paired: a hub and how it is reached. */
+struct world_hub {
+    struct world *world;
+    uint32_t at;
+    struct fed_identity identity;
+    struct fed_hub *hub;
+    uint64_t sent; /* messages */
+};
+
 struct world {
     char dir[FIXTURE_PATH_BYTES];
     struct fed_roster *roster;
     struct fed_identity hub_identity;
     struct fed_hub_config hub_cfg;
-    struct fed_hub *hub;
+    struct fed_hub *hub; /* hubs[0].hub */
+    bool paired;         /* two hubs: set it before any is started */
+    struct world_hub hubs[2];
+    uint32_t side[WORLD_PEOPLE]; /* whose broker: 0 or 1 */
+    bool away[WORLD_PEOPLE];     /* no connection: what is sent is lost */
+    bool parted;                 /* no bridge between the brokers */
     struct world_edge edges[WORLD_EDGES];
     struct learn_shape shape;
     struct learn_model *base;
@@ -55,14 +71,18 @@ struct world {
 
     struct world_message queue[WORLD_QUEUE];
     uint32_t queued;
-    struct world_message retained[2]; /* plan, model */
+    struct world_message retained[2 * WORLD_TOPICS]; /* of broker 0, then of broker 1 */
     struct atl_rng rng;
     uint32_t drop_percent, repeat_percent; /* and any order when either is set */
     bool drop_acks;
     double (*judge)(void *ctx, const float *params, uint32_t n); /* ctx: the world */
     uint32_t acks;                                               /* delivered or not */
 
-    struct fed_round_info infos[WORLD_INFOS];
+    /* Every piece of an update that an edge sends, wherever it goes; NULL = nobody listens. */
+    void (*overhear)(void *ctx, uint32_t edge, const uint8_t *payload, size_t bytes);
+    void *overhear_ctx;
+
+    struct fed_round_info infos[WORLD_INFOS]; /* a ring */
     uint32_t n_infos;
     char log[1 << 16]; /* the lines so far, as many as fit */
     size_t logged;
@@ -74,6 +94,13 @@ void world_destroy(struct world *world);
 
 void world_hub_start(struct world *world);
 void world_hub_stop(struct world *world);
+/** With world->paired. */
+void world_pair_start(struct world *world, uint32_t hub);
+void world_pair_stop(struct world *world, uint32_t hub);
+/** Connection lost, or there again: all subscriptions are made anew. */
+void world_away(struct world *world, uint32_t at, bool away);
+/** The bridge breaks, or comes back: then each broker tells the other what it retains. */
+void world_part(struct world *world, bool parted);
 void world_edge_start(struct world *world, uint32_t at);
 void world_edge_stop(struct world *world, uint32_t at);
 void world_presence(struct world *world, bool online);
