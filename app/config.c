@@ -316,6 +316,26 @@ static void check_simulation(struct walk *w)
                 "simulate.partition: column needs simulate.column and simulate.groups");
 }
 
+/* Edges and both hubs carry the same two names. */
+static void check_hubs(struct walk *w)
+{
+    const struct config *c = w->cfg;
+    const char *hub = c->federation.hub, *standby = c->federation.standby;
+    const yaml_mark_t *at = mark_of(w, "federation.hub"),
+                      *second = mark_of(w, "federation.standby");
+    if (standby[0] != '\0' && strcmp(hub, standby) == 0)
+        problem(w->report, second, "federation.standby: expected another node than federation.hub");
+    if (c->role != CONFIG_HUB)
+        return;
+    if (standby[0] != '\0' && hub[0] == '\0')
+        problem(w->report, second,
+                "federation.hub is missing: with a standby both hubs and all edges name both");
+    else if (hub[0] != '\0' && strcmp(hub, c->node) != 0 && strcmp(standby, c->node) != 0)
+        problem(w->report, at,
+                "federation.hub: expected that it or federation.standby names this node, '%s'",
+                c->node);
+}
+
 static void check_sense(struct walk *w)
 {
     const struct config *c = w->cfg;
@@ -341,6 +361,7 @@ static void check_sense(struct walk *w)
                 "federation.name is missing: a hub without federation has no work");
     if (c->role == CONFIG_SIMULATE)
         check_simulation(w);
+    check_hubs(w);
     bool early = c->federation.expected != 0 && c->federation.expected < c->federation.quorum;
     if (c->role != CONFIG_EDGE && early)
         problem(w->report, mark_of(w, "federation.expected"),

@@ -81,7 +81,7 @@ struct config {
         atl_ns metrics_every;
     } broker;
     struct {
-        char name[CONFIG_NAME_BYTES], hub[CONFIG_NAME_BYTES];
+        char name[CONFIG_NAME_BYTES], hub[CONFIG_NAME_BYTES], standby[CONFIG_NAME_BYTES];
         char keys[CONFIG_PATH_BYTES];
         uint32_t unit; /* config_unit */
         double budget_epsilon, delta;
@@ -91,7 +91,7 @@ struct config {
         uint32_t encoding, rule, optimiser;
         double proximal, trim, momentum, canary_tolerance;
         uint64_t quarantine_after, cohort;
-        atl_ns spread, model_age;
+        atl_ns spread, model_age, lease;
         char canary[CONFIG_PATH_BYTES]; /* "" = none */
     } federation;
     struct {

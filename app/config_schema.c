@@ -174,7 +174,9 @@ static const struct config_key keys[] = {
              "time between two metrics messages"),
 
     NAME("federation.name", federation.name, false, E | H, "federation to take part in"),
-    NAME("federation.hub", federation.hub, false, E, "node name of the hub whose plans count"),
+    NAME("federation.hub", federation.hub, false, E | H, "node name of the hub whose plans count"),
+    NAME("federation.standby", federation.standby, false, E | H,
+         "node name of a second hub, which takes over when the first one falls silent"),
     TEXT("federation.keys", federation.keys, false, E | H,
          "folder of <node>.pub files: the roster"),
     CHOICE("federation.unit", federation.unit, units, false, E | H,
@@ -223,6 +225,8 @@ static const struct config_key keys[] = {
              "edges begin a round spread over this time, at most half the deadline"),
     DURATION("federation.model_age", federation.model_age, 0, 31536000, H | S,
              "edges drop the common model when the hub was silent for so long; 0 = never"),
+    DURATION("federation.lease", federation.lease, 3, 3600, H,
+             "with a standby: a hub that is silent for so long may be replaced"),
     COUNT("federation.quarantine_after", federation.quarantine_after, 0, 1000, H | S,
           "rounds an edge may spoil before its updates no longer count; 0 = never"),
     TEXT("federation.canary", federation.canary, false, H,
@@ -342,6 +346,7 @@ void config_default(struct config *cfg, enum config_role role)
     cfg->federation.momentum = 0.9;
     cfg->federation.canary_tolerance = 0.25;
     cfg->federation.quarantine_after = 3;
+    cfg->federation.lease = 30 * ATL_NS_PER_S;
     cfg->simulate.seed = 1;
     cfg->simulate.private = true;
     cfg->simulate.edges = 20;

@@ -144,6 +144,7 @@ int edge_federation_open(struct edge *e, struct atl_error *err)
     const struct fed_edge_config fed = {
         .federation = cfg->federation.name,
         .hub = cfg->federation.hub,
+        .standby = cfg->federation.standby[0] != '\0' ? cfg->federation.standby : NULL,
         .shape = &shape,
         .section = "flow",
         .unit = config_unit(cfg),

@@ -39,18 +39,19 @@ struct hub {
 /* --- what the round protocol asks for --- */
 
 static void publish_federation(struct hub *h, const char *tail, const void *payload, size_t bytes,
-                               bool retain)
+                               int qos, bool retain)
 {
     char topic[BUS_TOPIC_BYTES];
     snprintf(topic, sizeof(topic), FED_PREFIX "%s/%s", h->cfg->federation.name, tail);
-    int r = bus_client_publish(h->node.bus, topic, payload, bytes, 1, retain);
+    int r = bus_client_publish(h->node.bus, topic, payload, bytes, qos, retain);
     if (r < 0)
         log_line(LOG_WARNING, "federation: cannot queue %s: %s", topic, strerror(-r));
 }
 
 static void on_send(void *ctx, const char *tail, const uint8_t *payload, size_t bytes, bool retain)
 {
-    publish_federation(ctx, tail, payload, bytes, retain);
+    /* A lease that waited for the broker would be an old one. */
+    publish_federation(ctx, tail, payload, bytes, strcmp(tail, "lease") != 0, retain);
 }
 
 static void on_log(void *ctx, const char *line)
@@ -90,7 +91,7 @@ static void on_round(void *ctx, const struct fed_round_info *info)
     char *text = json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(doc);
     if (text != NULL)
-        publish_federation(h, "round", text, strlen(text), true);
+        publish_federation(h, "round", text, strlen(text), 1, true);
     free(text);
 }
 
@@ -102,7 +103,7 @@ static double on_judge(void *ctx, const float *params, uint32_t n)
 
 /* --- what the bus brings --- */
 
-static void on_update(void *ctx, const struct bus_message *message)
+static void on_message(void *ctx, const struct bus_message *message)
 {
     struct hub *h = ctx;
     size_t skip = strlen(FED_PREFIX) + strlen(h->cfg->federation.name) + 1;
@@ -132,15 +133,29 @@ static void on_state(void *ctx, const struct bus_message *message)
 
 static int subscribe(struct hub *h, struct atl_error *err)
 {
-    char filter[BUS_TOPIC_BYTES];
-    snprintf(filter, sizeof(filter), FED_PREFIX "%s/up/+", h->cfg->federation.name);
-    int r = bus_client_subscribe(h->node.bus, filter, 1, on_update, h);
+    static const char *const tails[] = {"up/+", "lease", "model", "plan"}; /* of the peer, too */
+    size_t n = h->cfg->federation.standby[0] != '\0' ? ATL_ARRAY_LEN(tails) : 1;
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        char filter[BUS_TOPIC_BYTES];
+        snprintf(filter, sizeof(filter), FED_PREFIX "%s/%s", h->cfg->federation.name, tails[i]);
+        r = bus_client_subscribe(h->node.bus, filter, 1, on_message, h);
+    }
     if (r == 0)
         r = bus_client_subscribe(h->node.bus, "atalaya/v1/+/+/state", 1, on_state, h);
     return r < 0 ? atl_error_set(err, r, "cannot subscribe to the federation") : 0;
 }
 
 /* --- life --- */
+
+static void fill_peer(const struct config *cfg, struct fed_hub_config *fed)
+{
+    if (cfg->federation.standby[0] == '\0')
+        return;
+    fed->second = strcmp(cfg->node, cfg->federation.standby) == 0;
+    fed->peer = fed->second ? cfg->federation.hub : cfg->federation.standby;
+    fed->lease_ns = cfg->federation.lease;
+}
 
 static int start_hub(struct hub *h, struct atl_error *err)
 {
@@ -150,6 +165,7 @@ static int start_hub(struct hub *h, struct atl_error *err)
     snprintf(key_dir, sizeof(key_dir), "%s/keys", cfg->state_dir);
     snprintf(fed_dir, sizeof(fed_dir), "%s/federation", cfg->state_dir);
     config_hub(cfg, fed_dir, &fed);
+    fill_peer(cfg, &fed);
     int r = model_set_factory(&h->models, err);
     if (r == 0)
         r = fed_identity_open(&h->identity, key_dir, cfg->node, err);
@@ -183,6 +199,8 @@ static void finish_hub(struct hub *h)
 
 static const char *federation_state(const struct hub *h)
 {
+    if (fed_hub_role(h->fed) != FED_HUB_LEADING)
+        return "standby";
     if (h->finished)
         return "done";
     return h->last != NULL && h->last->state == FED_ROUND_OPEN ? "training" : "idle";
@@ -200,6 +218,7 @@ static void publish_metrics(struct hub *h)
 static void turn(struct hub *h)
 {
     atl_ns now_ns = atl_clock_mono_ns();
+    fed_hub_connected(h->fed, h->node.connected);
     fed_hub_step(h->fed, atl_clock_wall_ns());
     if (fed_hub_finished(h->fed) && !h->finished) {
         h->finished = true;
