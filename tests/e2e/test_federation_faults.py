@@ -122,7 +122,7 @@ class Stage:
     def newest(self):
         return max(self.seen.look().rounds, default=0)
 
-    def wait_log(self, name, begin, words, seconds=40):
+    def wait_log(self, name, begin, words, seconds=90):
         """A new line of a log, found within a few milliseconds."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -169,14 +169,14 @@ SHORT = [(plan_published, "broker"), (training, "edge-1"), (chunks_sent, "hub"),
 
 def one_fault(stage, step, victim):
     calm = max(stage.seen.committed())
-    wait_until("a calm commit first", lambda: max(stage.seen.committed()) > calm, 60)
+    wait_until("a calm commit first", lambda: max(stage.seen.committed()) > calm, 90)
     marks = {name: len(stage.fleet.log(name)) for name in ("hub", *stage.fleet.names)}
     began = time.monotonic()
     step(stage, marks)
     struck = stage.newest()
     stage.strike(victim)
     wait_until(f"a commit after round {struck}, struck at {step.__name__} ({victim})",
-               lambda: max(stage.seen.committed()) > struck, 60)
+               lambda: max(stage.seen.committed()) > struck, 90)
     last = [doc["state"] for doc in stage.seen.rounds[struck]][-1]
     print(f"# {step.__name__:21} {victim:7} round {struck:3} {last:10} next commit after "
           f"{time.monotonic() - began:4.1f} s", flush=True)
