@@ -51,7 +51,7 @@ class Fleet:
                 f"role: edge\nsite: site-{n}\nnode: {name}\nstate_dir: {folder}/{name}\n"
                 f"capture:\n  device: {capture}\n  file: true\n"
                 "flows:\n  timeout_idle: 10s\n  timeout_active: 15s\n  timeout_udp: 10s\n"
-                "hosts:\n  window: 60s\n  step: 5s\nlearning:\n  flow_rows: 1000\n"
+                "hosts:\n  window: 60s\n  step: 5s\nlearning:\n  flow_rows: 1000\n  delay: 0s\n"
                 f"broker:\n  url: {url}\n  metrics_every: 500ms\n{lines(name)}"
                 f"federation:\n  name: test\n  hub: hub\n  keys: {folder}/roster\n"
                 "  budget_epsilon: 100\n")
