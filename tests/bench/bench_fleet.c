@@ -117,7 +117,8 @@ static void on_log(void *ctx, const char *line)
 struct hub {
     struct fed_hub *fed;
     struct bus_client *bus;
-    struct report now;
+    uint64_t round;
+    atl_ns open_ns;
     int out;
 };
 
@@ -129,13 +130,19 @@ static void hub_send(void *ctx, const char *tail, const uint8_t *payload, size_t
 static void hub_round(void *ctx, const struct fed_round_info *info)
 {
     struct hub *h = ctx;
-    if (info->round != h->now.round)
-        h->now = (struct report){.round = info->round, .open_ns = atl_clock_mono_ns()};
+    if (info->round != h->round) {
+        h->round = info->round;
+        h->open_ns = atl_clock_mono_ns();
+    }
     if (info->state != FED_ROUND_COMMITTED)
         return;
-    h->now.commit_ns = atl_clock_mono_ns();
-    h->now.participants = info->participants;
-    if (write(h->out, &h->now, sizeof(h->now)) != sizeof(h->now))
+    const struct report done = {
+        .round = info->round,
+        .open_ns = h->open_ns,
+        .commit_ns = atl_clock_mono_ns(),
+        .participants = info->participants,
+    };
+    if (write(h->out, &done, sizeof(done)) != sizeof(done))
         die("cannot report");
 }
 
