@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/domain_priv.h"
 
-#include "dataplane/target_priv.h"
-
 /* Labels below which, under a country, names are given out like below the country itself. */
 static const char *const second_level[] = {
     "ac", "ad",  "asn", "co",  "com", "edu", "gen", "go", "gob", "gouv", "gov",
@@ -43,24 +41,19 @@ uint32_t dp_domain_base(const struct dp_name *name)
     return labels < name->labels ? name->label[name->labels - labels] : 0;
 }
 
-static struct dp_domain_entry *find(struct dp_domains *d, const struct dp_addr *client,
-                                    uint64_t domain)
+static struct dp_summary *find(struct dp_domains *d, const struct dp_addr *client, uint64_t domain)
 {
     uint64_t hash = atl_hash(&d->key, client, sizeof(*client)) ^ domain;
-    struct dp_domain_entry *set = d->entries[hash % DP_DOMAIN_SETS], *lightest = set;
-    for (size_t i = 0; i < DP_DOMAIN_WAYS; i++) {
-        const struct dp_domain *at = &set[i].domain;
+    struct dp_summary *set = d->table.sets[hash % DP_SUMMARY_SETS];
+    for (size_t i = 0; i < DP_SUMMARY_WAYS; i++) {
+        const struct dp_domain *at = &set[i].report.domain;
         if (set[i].weight != 0 && at->domain == domain && dp_addr_equal(&at->client, client))
             return &set[i];
-        if (set[i].weight < lightest->weight)
-            lightest = &set[i];
     }
-    uint32_t weight = lightest->weight;
-    *lightest = (struct dp_domain_entry){
-        .weight = weight,
-        .domain = {.client = *client, .domain = domain},
-    };
-    return lightest;
+    struct dp_summary *s = dp_summary_replace(set, DP_REPORT_DOMAIN);
+    s->report.domain.client = *client;
+    s->report.domain.domain = domain;
+    return s;
 }
 
 void dp_domain_note(struct dp_domains *d, const struct dp_packet *p, const struct dp_name *name)
@@ -69,13 +62,9 @@ void dp_domain_note(struct dp_domains *d, const struct dp_packet *p, const struc
     bool query = (seen->what & DP_DNS_QUERY) != 0;
     uint32_t base = dp_domain_base(name);
     uint64_t domain = atl_hash(&d->key, name->text + base, name->text_bytes - base);
-    struct dp_domain_entry *e = find(d, &p->key.addr[query ? 0 : 1], domain);
-    struct dp_domain *at = &e->domain;
-    e->weight += e->weight != UINT32_MAX;
-    if (e->first_ns == 0 || p->ts_ns < e->first_ns)
-        e->first_ns = p->ts_ns;
-    if (p->ts_ns > e->last_ns)
-        e->last_ns = p->ts_ns;
+    struct dp_summary *s = find(d, &p->key.addr[query ? 0 : 1], domain);
+    struct dp_domain *at = &s->report.domain;
+    dp_summary_note(s, p->ts_ns);
     at->server = p->key.addr[query ? 1 : 0];
     at->queries += query;
     at->responses += !query;
@@ -87,23 +76,4 @@ void dp_domain_note(struct dp_domains *d, const struct dp_packet *p, const struc
     at->entropy += seen->entropy;
     at->types[seen->what >> DP_DNS_TYPE_SHIFT & (DP_DNS_TYPES - 1)]++;
     dp_distinct_add(&at->names, atl_hash(&d->key, name->text, name->text_bytes));
-}
-
-void dp_domain_report(struct dp_domains *d, struct atl_ring *reports)
-{
-    struct dp_domain_entry *entries = &d->entries[0][0];
-    for (size_t i = 0; i < (size_t)DP_DOMAIN_SETS * DP_DOMAIN_WAYS; i++) {
-        struct dp_domain_entry *e = &entries[i];
-        if (e->weight == 0)
-            continue;
-        struct dp_report *report = atl_ring_reserve(reports);
-        if (report == NULL)
-            return;
-        *report = (struct dp_report){.kind = DP_REPORT_DOMAIN,
-                                     .first_ns = e->first_ns,
-                                     .last_ns = e->last_ns,
-                                     .domain = e->domain};
-        atl_ring_commit(reports);
-        *e = (struct dp_domain_entry){0};
-    }
 }

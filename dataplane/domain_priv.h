@@ -3,16 +3,13 @@
  * domain: what each client asks about each base domain.
  *
  * A tunnel is one flow, so what betrays it, ever new names below one domain, has to be counted
- * where the names go by. They are hashed with the engine's key and forgotten. Bounded like
- * dp_targets.
+ * where the names go by. They are hashed with the engine's key and forgotten.
  */
 #ifndef DP_DOMAIN_PRIV_H
 #define DP_DOMAIN_PRIV_H
 
 #include "dataplane/packet_priv.h"
-
-#define DP_DOMAIN_SETS 64
-#define DP_DOMAIN_WAYS 8
+#include "dataplane/summary_priv.h"
 
 /** A name while it is looked at: lower case, with dots. */
 struct dp_name {
@@ -21,21 +18,13 @@ struct dp_name {
     uint32_t text_bytes, labels;
 };
 
-struct dp_domain_entry {
-    uint32_t weight; /* messages since the last report, as in dp_target_entry; 0 = free */
-    atl_ns first_ns, last_ns;
-    struct dp_domain domain;
-};
-
 struct dp_domains {
     struct atl_hash_key key;
-    struct dp_domain_entry entries[DP_DOMAIN_SETS][DP_DOMAIN_WAYS];
+    struct dp_summaries table; /* by client and domain */
 };
 
 /** @param p  endpoint 0 is the sender; p->dns has been read, with this name */
 void dp_domain_note(struct dp_domains *d, const struct dp_packet *p, const struct dp_name *name);
-/** As dp_target_report. */
-void dp_domain_report(struct dp_domains *d, struct atl_ring *reports);
 /** Where the base domain begins in name->text. */
 uint32_t dp_domain_base(const struct dp_name *name);
 

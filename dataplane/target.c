@@ -1,33 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/target_priv.h"
 
-static struct dp_target_entry *find(struct dp_targets *t, const struct dp_addr *addr)
+static struct dp_summary *find(struct dp_targets *t, const struct dp_addr *addr)
 {
     uint64_t hash = atl_hash(&t->key, addr, sizeof(*addr));
-    struct dp_target_entry *set = t->entries[hash % DP_TARGET_SETS], *lightest = set;
-    for (size_t i = 0; i < DP_TARGET_WAYS; i++) {
-        if (set[i].weight != 0 && dp_addr_equal(&set[i].target.addr, addr))
+    struct dp_summary *set = t->table.sets[hash % DP_SUMMARY_SETS];
+    for (size_t i = 0; i < DP_SUMMARY_WAYS; i++)
+        if (set[i].weight != 0 && dp_addr_equal(&set[i].report.target.addr, addr))
             return &set[i];
-        if (set[i].weight < lightest->weight)
-            lightest = &set[i];
-    }
-    uint32_t weight = lightest->weight;
-    *lightest = (struct dp_target_entry){
-        .weight = weight,
-        .target = {.addr = *addr, .missed = weight},
-    };
-    return lightest;
+    struct dp_summary *s = dp_summary_replace(set, DP_REPORT_TARGET);
+    s->report.target.addr = *addr;
+    s->report.target.missed = s->weight;
+    return s;
 }
 
 static struct dp_target *note(struct dp_targets *t, const struct dp_packet *p)
 {
-    struct dp_target_entry *e = find(t, &p->key.addr[p->from ^ 1]);
-    e->weight += e->weight != UINT32_MAX;
-    if (e->first_ns == 0 || p->ts_ns < e->first_ns)
-        e->first_ns = p->ts_ns;
-    if (p->ts_ns > e->last_ns)
-        e->last_ns = p->ts_ns;
-    return &e->target;
+    struct dp_summary *s = find(t, &p->key.addr[p->from ^ 1]);
+    dp_summary_note(s, p->ts_ns);
+    return &s->report.target;
 }
 
 void dp_target_begin(struct dp_targets *t, const struct dp_packet *p)
@@ -50,23 +41,4 @@ void dp_target_sample(struct dp_targets *t, const struct dp_packet *p, uint32_t 
     target->samples++;
     target->packets += n;
     target->bytes += (uint64_t)p->bytes * n;
-}
-
-void dp_target_report(struct dp_targets *t, struct atl_ring *reports)
-{
-    struct dp_target_entry *entries = &t->entries[0][0];
-    for (size_t i = 0; i < (size_t)DP_TARGET_SETS * DP_TARGET_WAYS; i++) {
-        struct dp_target_entry *e = &entries[i];
-        if (e->weight == 0)
-            continue;
-        struct dp_report *report = atl_ring_reserve(reports);
-        if (report == NULL)
-            return;
-        *report = (struct dp_report){.kind = DP_REPORT_TARGET,
-                                     .first_ns = e->first_ns,
-                                     .last_ns = e->last_ns,
-                                     .target = e->target};
-        atl_ring_commit(reports);
-        *e = (struct dp_target_entry){0};
-    }
 }

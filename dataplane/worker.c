@@ -138,8 +138,8 @@ static void sample(struct dp_worker *w, uint32_t n)
 
 static void report(struct dp_worker *w)
 {
-    dp_target_report(w->targets, w->reports);
-    dp_domain_report(&w->decoder->domains, w->reports);
+    dp_summary_report(&w->targets->table, w->reports);
+    dp_summary_report(&w->decoder->domains.table, w->reports);
     w->report_ns = w->clock_ns;
 }
 

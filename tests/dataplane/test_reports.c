@@ -62,8 +62,8 @@ static void victims_survive_a_sweep(void **state)
         dp_target_begin(&targets, &victim);
         dp_target_begin(&targets, &other);
     }
-    dp_target_report(&targets, ring);
-    assert_true(atl_ring_used(ring) <= DP_TARGET_SETS * DP_TARGET_WAYS);
+    dp_summary_report(&targets.table, ring);
+    assert_true(atl_ring_used(ring) <= DP_SUMMARY_SETS * DP_SUMMARY_WAYS);
     for (uint32_t v = 0; v < 10; v++) {
         const struct dp_report *r = report_of(0x0a000001 + v);
         assert_non_null(r);
@@ -74,7 +74,7 @@ static void victims_survive_a_sweep(void **state)
         assert_int_equal(r->target.dst_port, 80);
     }
     atl_ring_release(ring, atl_ring_used(ring));
-    dp_target_report(&targets, ring);
+    dp_summary_report(&targets.table, ring);
     assert_int_equal(atl_ring_used(ring), 0); /* told once */
 }
 
@@ -84,7 +84,7 @@ static void a_sample_stands_for_its_burst(void **state)
     struct dp_packet p = packet(1, 2);
     for (int i = 0; i < 100; i++)
         dp_target_sample(&targets, &p, 64);
-    dp_target_report(&targets, ring);
+    dp_summary_report(&targets.table, ring);
     const struct dp_report *r = report_of(2);
     assert_int_equal(r->target.packets, 6400);
     assert_int_equal(r->target.bytes, 6400 * 40);
@@ -105,7 +105,7 @@ static void a_full_ring_delays_and_loses_nothing(void **state)
     }
     for (int round = 0; round < 10; round++) {
         const void *elems;
-        dp_target_report(&targets, small);
+        dp_summary_report(&targets.table, small);
         for (uint32_t n; (n = atl_ring_peek(small, &elems)) > 0; atl_ring_release(small, n))
             for (uint32_t i = 0; i < n; i++)
                 flows += ((const struct dp_report *)elems)[i].target.flows;
@@ -160,7 +160,7 @@ static void a_tunnel_is_many_names_of_one_domain(void **state)
         dp_domain_note(&domains, &query, &name);
         dp_domain_note(&domains, &query, &plain);
     }
-    dp_domain_report(&domains, ring);
+    dp_summary_report(&domains.table, ring);
     const void *elems;
     assert_int_equal(atl_ring_peek(ring, &elems), 2);
     const struct dp_report *reports = elems;
