@@ -56,7 +56,10 @@ ATL_HOT void feat_flow_vector(const struct dp_flow *flow, float *raw);
 
 /** Model input; finite, 0 … FEAT_CLIP. raw and x may be the same array. */
 ATL_HOT void feat_scale_row(const struct feat_schema *schema, const float *raw, float *x);
-/** Inverse of feat_scale_row for one column, for explanations; x below 0 counts as 0. */
+/**
+ * Inverse of feat_scale_row for one column, for explanations. What a network guesses may lie where
+ * no value can: x below 0 counts as 0, and a share (linear, unit "1") is at most its top.
+ */
 double feat_unscale(const struct feat_column *column, float x);
 
 /* --- context --- */

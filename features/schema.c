@@ -91,6 +91,7 @@ double feat_unscale(const struct feat_column *c, float x)
 {
     if (!(x > 0))
         return 0;
-    double v = x < FEAT_CLIP ? x : FEAT_CLIP;
+    bool share = c->scale == FEAT_LINEAR && strcmp(c->unit, "1") == 0;
+    double most = share ? 1 : FEAT_CLIP, v = x < most ? x : most;
     return c->scale == FEAT_LINEAR ? v * c->top : c->step * expm1(v * log1p(c->top / c->step));
 }

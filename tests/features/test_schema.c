@@ -56,6 +56,26 @@ static void scaling_can_be_undone(void **state)
     }
 }
 
+static const struct feat_column *column_named(const struct feat_schema *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->n_columns; i++)
+        if (strcmp(s->columns[i].name, name) == 0)
+            return &s->columns[i];
+    fail_msg("no column %s", name);
+    return NULL;
+}
+
+static void a_guess_stays_where_values_can_be(void **state)
+{
+    (void)state;
+    const struct feat_schema *s = feat_schema_host();
+    const struct feat_column *share = column_named(s, "beacon_score");
+    const struct feat_column *size = column_named(s, "size_mean_out");
+    assert_true(feat_unscale(share, 1.27F) == 1);
+    assert_true(feat_unscale(share, -0.2F) == 0);
+    assert_true(feat_unscale(size, 1.25F) == 1.25 * 1500); /* jumbo frames */
+}
+
 static void hostile_values_stay_finite(void **state)
 {
     (void)state;
@@ -177,6 +197,7 @@ int main(void)
         cmocka_unit_test(every_column_is_described_once),
         cmocka_unit_test(hash_tells_views_apart),
         cmocka_unit_test(scaling_can_be_undone),
+        cmocka_unit_test(a_guess_stays_where_values_can_be),
         cmocka_unit_test(hostile_values_stay_finite),
         cmocka_unit_test(odd_records_give_finite_rows),
         cmocka_unit_test(values_by_hand),
