@@ -114,6 +114,8 @@ function readFeatures(value) {
       name: text(f.name),
       observed: /** @type {number} */ (f.observed),
       expected: num(f.expected),
+      low: num(f.low),
+      high: num(f.high),
       unit: text(f.unit),
     }));
 }

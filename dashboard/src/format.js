@@ -44,6 +44,21 @@ export function quantity(value, unit) {
     ? words + unit.replace(/^bytes/, 'B') : `${words} ${unit}`;
 }
 
+/**
+ * @param {number | null | undefined} low
+ * @param {number | null | undefined} high
+ * @param {string} unit 0, 1.34, 'flows' → '0 – 1.34 flows'
+ */
+export function span(low, high, unit) {
+  const from = compact(low), to = compact(high);
+  if (from === UNKNOWN || from === to)
+    return quantity(high, unit);
+  const step = (/** @type {string} */ words) => words.replace(/^[-\d.]+/, '');
+  if (low !== 0 && step(from) !== step(to))
+    return `${quantity(low, unit)} – ${quantity(high, unit)}`;
+  return `${from.slice(0, from.length - step(from).length)} – ${quantity(high, unit)}`;
+}
+
 /** @param {number | null | undefined} value exact, with thin spaces between thousands */
 export function exact(value) {
   return value === null || value === undefined

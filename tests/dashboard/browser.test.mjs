@@ -81,6 +81,7 @@ test('an alert appears and its explanation opens by keyboard', async () => {
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await says('.explanation', /412 hosts/);
+  await says('.explanation', /1 – 6\.2 hosts/);
   await says('.explanation', /1\.2 × 10⁻⁹/);
   await says('.explanation', /T1046/);
   await says('.explanation', /1:[A-Za-z0-9+/]{27}=/);

@@ -76,8 +76,8 @@ export const alert = (now, a) => ({
     id: a.id, change: 'raise', site: a.site, node: a.node, kind: a.kind, entity: a.entity,
     role: a.role ?? 'source', severity: a.severity, detector: a.detector ?? 'host', score: a.score,
     p_value: a.p, count: a.count ?? 12, raised: iso(now - a.age * 1000), updated: iso(now - 4000),
-    top_features: a.features.map(([name, observed, expected, unit]) =>
-      ({ name, observed, expected, unit })),
+    top_features: a.features.map(([name, observed, expected, unit, low, high]) =>
+      ({ name, observed, expected, ...(high !== undefined && { low, high }), unit })),
     hint: a.hint, attack_technique: a.technique ?? '', model: 'round 12 (4be19c07)',
   },
 });
@@ -93,8 +93,8 @@ export const SCAN = {
   severity: 'critical', entity: '10.3.0.66', age: 96, score: 0.97, p: 1.2e-9, technique: 'T1046',
   hint: 'One address tries the same port on hundreds of hosts and few answer', count: 41,
   features: [
-    ['peers', 412, 3.1, 'hosts'], ['failed_ratio', 0.93, 0.04, '1'],
-    ['new_peers', 6.9, 0.21, 'hosts/s'], ['bytes_per_flow', 118, 4210, 'bytes'],
+    ['peers', 412, 3.1, 'hosts', 1, 6.2], ['failed_ratio', 0.93, 0.04, '1', 0, 0.13],
+    ['new_peers', 6.9, 0.21, 'hosts/s', 0, 0.7], ['bytes_per_flow', 118, 4210, 'bytes'],
   ],
   flow: {
     tuple: tuple('10.3.0.66', 40112, '10.9.14.201', 445, 'TCP',

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { brokerOf, checkBroker, withParameter } from '../../dashboard/src/broker.js';
 import {
   ago, compact, duration, endpoint, exact, fixed, localTime, plural, power10, probability,
-  quantity, utcTime, words,
+  quantity, span, utcTime, words,
 } from '../../dashboard/src/format.js';
 import { chartColumns, niceCeiling, sample } from '../../dashboard/src/series.js';
 
@@ -32,6 +32,16 @@ test('units stand where people write them', () => {
   assert.equal(quantity(182000, '/s'), '182 k/s');
   assert.equal(quantity(48210, 'flows'), '48.2 k flows');
   assert.equal(quantity(null, 'hosts'), '–');
+});
+
+test('a span names its unit once', () => {
+  assert.equal(span(0, 1.344, 'flows'), '0 – 1.34 flows');
+  assert.equal(span(7.58, 2490, 'bytes'), '7.58 bytes – 2.49 kB');
+  assert.equal(span(2100, 2490, 'bytes'), '2.10 – 2.49 kB');
+  assert.equal(span(0, 2490, 'bytes'), '0 – 2.49 kB');
+  assert.equal(span(0, 0, '1'), '0');
+  assert.equal(span(null, 0.13, 'flows'), '0.13 flows');
+  assert.equal(span(null, null, 'flows'), '–');
 });
 
 test('exact numbers, probabilities and powers', () => {

@@ -64,7 +64,7 @@ test('an alert keeps what the contract says, and comes from where its topic says
     ['critical', 'horizontal_scan', '10.3.0.66', 'source', 0.97]);
   assert.equal(alert.raised, NOW - 96000);
   assert.deepEqual(alert.features[0],
-    { name: 'peers', observed: 412, expected: 3.1, unit: 'hosts' });
+    { name: 'peers', observed: 412, expected: 3.1, low: 1, high: 6.2, unit: 'hosts' });
   assert.deepEqual([alert.flow.source, alert.flow.sourcePort, alert.flow.bytesToTarget],
     ['10.3.0.66', 40112, 120]);
 });

@@ -1,35 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
-  duration, endpoint, exact, fixed, probability, quantity, words, UNKNOWN,
+  duration, endpoint, exact, fixed, probability, quantity, span, words, UNKNOWN,
 } from '../format.js';
 import { now } from '../live.js';
 import { Copy, Time } from './parts.jsx';
 
 /** @typedef {import('../store.js').Alert} Alert */
 
-/** @param {{value: number | null, top: number, name: string}} props */
-function Bar({ value, top, name }) {
-  const share = value === null || top === 0 ? 0 : Math.abs(value) / top;
+/** @param {{from?: number, to: number, top: number, name: string}} props */
+function Bar({ from = 0, to, top, name }) {
+  const share = (/** @type {number} */ value) =>
+    `${(top === 0 ? 0 : Math.abs(value) / top * 100).toFixed(1)}%`;
   return (
     <span class={`bar ${name}`} aria-hidden="true">
-      <span style={{ width: `${(share * 100).toFixed(1)}%` }} />
+      <span style={{ marginLeft: share(from), width: share(to - from) }} />
     </span>
   );
 }
 
+/** What is usual: the range where the alert tells one, else what was expected. */
+function usualOf(/** @type {Alert['features'][number]} */ { expected, low, high }) {
+  return low === null || high === null ? { from: 0, to: expected } : { from: low, to: high };
+}
+
 /** @param {{feature: Alert['features'][number]}} props */
 function Feature({ feature }) {
-  const { name, observed, expected, unit } = feature;
-  const top = Math.max(Math.abs(observed), Math.abs(expected ?? 0));
+  const { name, observed, expected, low, unit } = feature;
+  const { from, to } = usualOf(feature);
+  const top = Math.max(Math.abs(observed), Math.abs(to ?? 0));
   return (
     <tr>
       <th scope="row">{words(name)}</th>
       <td class="bars">
-        <Bar value={observed} top={top} name="observed" />
-        <Bar value={expected} top={top} name="usual" />
+        <Bar to={observed} top={top} name="observed" />
+        <Bar from={from} to={to ?? 0} top={top} name="usual" />
       </td>
       <td class="number"><b>{quantity(observed, unit)}</b></td>
-      <td class="number">{quantity(expected, unit)}</td>
+      <td class="number" title={`expected ${quantity(expected, unit)}`}>
+        {span(low === null ? null : from, to, unit)}
+      </td>
     </tr>
   );
 }
