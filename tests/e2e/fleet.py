@@ -38,6 +38,7 @@ class Fleet:
         self.processes = {}
         make_keys(folder, ["hub", *self.names])
         lines = broker_lines or (lambda node: "")
+        unit = federation.get("unit", "flow")
         settings = {"rounds": 2, "quorum": edges, "expected": edges, "deadline": "20s",
                     "pause": "1s", "steps": 20, "sample_rate": 0.05, **federation}
         (folder / "hub.yaml").write_text(
@@ -54,7 +55,7 @@ class Fleet:
                 "hosts:\n  window: 60s\n  step: 5s\nlearning:\n  flow_rows: 1000\n  delay: 0s\n"
                 f"broker:\n  url: {url}\n  metrics_every: 500ms\n{lines(name)}"
                 f"federation:\n  name: test\n  hub: hub\n  keys: {folder}/roster\n"
-                "  budget_epsilon: 100\n")
+                f"  budget_epsilon: 100\n  unit: {unit}\n")
 
     def log(self, name):
         path = self.folder / f"{name}.log"
