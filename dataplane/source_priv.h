@@ -17,7 +17,8 @@ struct dp_source;
 
 struct dp_source_ops {
     /**
-     * @param n  1 … DP_BURST
+     * @param n  1 … DP_BURST. A port stamps the packets of a batch with the time of its first read,
+     * the one that asks for DP_BURST
      * @return frames borrowed until release; 0: nothing now, see state
      */
     uint32_t (*burst)(struct dp_source *s, struct dp_frame *frames, uint32_t n);
