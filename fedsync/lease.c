@@ -74,7 +74,7 @@ static void claim(struct fed_hub *hub)
     w->role = FED_HUB_CLAIMING;
     w->epoch = next_epoch(hub);
     w->seq = w->heard = 0;
-    w->unheard_ns = 0;
+    w->ran_ns = w->held_from_ns = 0;
     w->lapsed = w->again = false;
     fed_lease_send(hub);
 }
@@ -116,10 +116,20 @@ void fed_hub_connected(struct fed_hub *hub, bool connected)
 
 /* --- the lease --- */
 
+static bool in_time(const struct fed_hub *hub)
+{
+    return hub->watch.ran_ns - hub->watch.held_from_ns < hub->cfg.lease_ns;
+}
+
 bool fed_lease_holds(const struct fed_hub *hub)
 {
-    const struct fed_watch *w = &hub->watch;
-    return w->role == FED_HUB_LEADING && (!w->on || w->unheard_ns < hub->cfg.lease_ns);
+    return hub->watch.role == FED_HUB_LEADING && (!hub->watch.on || in_time(hub));
+}
+
+/** When this renewal was sent, if it is one of the latest. */
+static atl_ns *sent_at(struct fed_watch *w, uint64_t seq)
+{
+    return &w->sent_ns[seq % FED_LEASES_KEPT];
 }
 
 void fed_lease_send(struct fed_hub *hub)
@@ -136,12 +146,12 @@ void fed_lease_send(struct fed_hub *hub)
     if (!w->on)
         return;
     memcpy(lease.spent, hub->record.spent, sizeof(lease.spent));
-    w->unsent_ns = 0;
+    *sent_at(w, ++w->seq) = w->ran_ns;
     const struct fed_envelope env = {
         .type = FED_TYPE_LEASE,
         .epoch = w->epoch,
         .round = hub->record.last_round,
-        .seq = ++w->seq,
+        .seq = w->seq,
         .body = body,
         .body_bytes = fed_lease_encode(&lease, body, sizeof(body)),
     };
@@ -152,10 +162,13 @@ int fed_lease_heard(struct fed_hub *hub, const struct fed_envelope *env)
 {
     struct fed_watch *w = &hub->watch;
     /* What the broker retains comes at every subscription: no sign that it takes new ones. */
-    if (env->epoch != w->epoch || env->seq <= w->heard || env->seq > w->seq)
+    if (env->epoch != w->epoch || env->seq <= w->heard || env->seq > w->seq ||
+        w->seq - env->seq >= FED_LEASES_KEPT)
         return 0;
     w->heard = env->seq;
-    w->unheard_ns = 0;
+    w->held_from_ns = *sent_at(w, env->seq);
+    if (!in_time(hub))
+        return 0;
     w->lapsed = false;
     return w->role == FED_HUB_CLAIMING ? lead(hub) : 0;
 }
@@ -210,11 +223,10 @@ bool fed_lease_step(struct fed_hub *hub, atl_ns wall_ns)
         wait_or_claim(hub, passed_ns);
         return false;
     }
-    w->unsent_ns += passed_ns;
-    w->unheard_ns += passed_ns;
+    w->ran_ns += passed_ns;
     if (w->again)
         hub->published = false;
-    if (w->unsent_ns >= hub->cfg.lease_ns / 3 || w->again)
+    if (w->ran_ns - *sent_at(w, w->seq) >= hub->cfg.lease_ns / 3 || w->again)
         fed_lease_send(hub);
     w->again = false;
     if (w->role == FED_HUB_LEADING && !fed_lease_holds(hub) && !w->lapsed) {

@@ -12,11 +12,15 @@
  *                                 ▲──────────a higher epoch of the peer───────────┘
  *
  * An epoch is on disk before anything but a lease is sent under it. One that leads and does not
- * hear its own lease come back for as long as it holds does nothing until it does.
+ * hear its own lease come back for as long as it holds does nothing until it does. A lease holds
+ * from when it was sent: one that comes back late, after a pause of ours or of the broker, tells
+ * nothing about now.
  *
  * Times are sums of steps of our own clock. Towards a takeover a step counts little, however far
  * the clock was moved; towards giving up it counts whole.
  */
+#define FED_LEASES_KEPT 16
+
 struct fed_watch {
     bool on; /* there is a peer */
     char peer[FED_NAME_BYTES];
@@ -30,12 +34,13 @@ struct fed_watch {
     atl_ns patience_ns; /* STANDBY: takes over after this much of it */
     bool model_missing; /* said once */
 
-    uint64_t epoch;      /* CLAIMING, LEADING: of our lease */
-    uint64_t seq, heard; /* renewals: the last sent, the last that came back */
-    atl_ns unsent_ns;    /* since the last renewal */
-    atl_ns unheard_ns;   /* since the last one came back */
-    bool lapsed;         /* said once */
-    bool again;          /* somebody wrote over what we retain */
+    uint64_t epoch;                  /* CLAIMING, LEADING: of our lease */
+    uint64_t seq, heard;             /* renewals: the last sent, the last that came back */
+    atl_ns ran_ns;                   /* what all steps since the claim add up to */
+    atl_ns sent_ns[FED_LEASES_KEPT]; /* on that clock: when the latest renewals were sent, by seq */
+    atl_ns held_from_ns;             /* and when the last one that came back was */
+    bool lapsed;                     /* said once */
+    bool again;                      /* somebody wrote over what we retain */
 
     uint64_t seen_epoch, seen_seq; /* latest lease that was followed */
     atl_ns seen_lease_ns;          /* how long it holds */

@@ -227,6 +227,32 @@ static void one_that_is_cut_off_stops_and_follows(void **state)
     world_destroy(world);
 }
 
+/* The process stands still for longer than the lease. What comes in then was sent before. */
+static void a_lease_that_comes_back_late_does_not_hold(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    world->now_ns += LEASE_S / 3 * ATL_NS_PER_S;
+    fed_hub_step(world->hubs[0].hub, world->now_ns); /* renews; the echo is still on its way */
+    const struct world_message *kept = &world->retained[WORLD_LEASE];
+    uint8_t late[4096];
+    size_t bytes = kept->bytes;
+    assert_in_range(bytes, 1, sizeof(late));
+    memcpy(late, kept->payload, bytes);
+    assert_true(fed_lease_holds(world->hubs[0].hub));
+
+    world->now_ns += 2 * LEASE_S * ATL_NS_PER_S;
+    fed_hub_step(world->hubs[0].hub, world->now_ns);
+    assert_false(fed_lease_holds(world->hubs[0].hub));
+    world_lose(world);
+    world_inject(world, WORLD_HUB, "lease", late, bytes);
+    assert_false(fed_lease_holds(world->hubs[0].hub));
+
+    world_run(world, LEASE_S / 3 + 1); /* a renewal of today does */
+    assert_true(fed_lease_holds(world->hubs[0].hub));
+    world_destroy(world);
+}
+
 /* Disk lost: rounds, epochs and what was spent come back from what the broker retains. */
 static void a_lost_state_folder_starts_no_federation_over(void **state)
 {
@@ -449,6 +475,7 @@ int main(void)
         cmocka_unit_test(the_second_begins_only_when_the_first_does_not_come),
         cmocka_unit_test(without_a_broker_nobody_is_replaced),
         cmocka_unit_test(one_that_is_cut_off_stops_and_follows),
+        cmocka_unit_test(a_lease_that_comes_back_late_does_not_hold),
         cmocka_unit_test(a_lost_state_folder_starts_no_federation_over),
         cmocka_unit_test(no_takeover_without_the_model),
         cmocka_unit_test(two_sides_become_one_again),
