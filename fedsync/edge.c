@@ -71,23 +71,27 @@ static int load(struct fed_edge *edge, struct atl_error *err)
     return r;
 }
 
-/* An update is kept only after its charge. One beside a ledger without any charge tells that the
- * ledger, anchor included, was lost or thrown away: what was spent is not known. */
-static void distrust_new_ledger(struct fed_edge *edge)
+/* An update is kept only after its charge. Where the ledger does not hold that charge, ledger and
+ * anchor were lost, thrown away or replaced by an older copy: what was spent is not known. */
+static void distrust_other_ledger(struct fed_edge *edge)
 {
     struct fed_update kept;
     uint8_t *buffer = NULL;
-    if (edge->ledger == NULL || priv_ledger_entries(edge->ledger) > 0)
+    if (edge->ledger == NULL)
         return;
     int r = fed_update_load(edge->state_dir, edge->identity->name, &kept, &buffer, NULL);
+    bool trusted =
+        r == -ENOENT || (r < 0 && priv_ledger_entries(edge->ledger) > 0) ||
+        (r == 0 && priv_ledger_holds(edge->ledger, kept.federation, kept.epoch, kept.round));
     free(buffer);
-    if (r == -ENOENT)
+    if (trusted)
         return;
     edge->ledger = NULL;
-    fed_logf(edge->ops.log, edge->ops.ctx,
-             "the privacy ledger knows of no charge, but %s/update-%s.cbor was made under one: "
-             "restore the ledger from backup; until then nothing leaves this edge",
-             edge->state_dir, edge->identity->name);
+    fed_logf(
+        edge->ops.log, edge->ops.ctx,
+        "the privacy ledger does not know the charge that %s/update-%s.cbor was made under: "
+        "it is new or an old copy; restore the latest one; until then nothing leaves this edge",
+        edge->state_dir, edge->identity->name);
 }
 
 int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cfg,
@@ -134,7 +138,7 @@ int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cf
         fed_edge_destroy(edge);
         return r;
     }
-    distrust_new_ledger(edge);
+    distrust_other_ledger(edge);
     *ret_edge = edge;
     return 0;
 }

@@ -125,8 +125,8 @@ struct fed_edge_config {
 };
 
 struct fed_edge;
-/** Borrows identity, roster and ledger (NULL = never contribute) until destroy. An empty ledger
- * beside an update that was made earlier counts as NULL: the real one was lost. */
+/** Borrows identity, roster and ledger (NULL = never contribute) until destroy. A ledger that does
+ * not hold the charge of the update made last counts as NULL: it is new, or an old copy. */
 int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cfg,
                     const struct fed_identity *identity, const struct fed_roster *roster,
                     struct priv_ledger *ledger, const struct fed_edge_ops *ops,

@@ -296,3 +296,11 @@ uint64_t priv_ledger_entries(const struct priv_ledger *l)
 {
     return l->book.n_lines;
 }
+
+bool priv_ledger_holds(const struct priv_ledger *l, const char *federation, uint64_t epoch,
+                       uint64_t round)
+{
+    struct priv_charge wanted = {.epoch = epoch, .round = round};
+    return atl_copy(wanted.federation, sizeof(wanted.federation), federation) &&
+           priv_ledger_book_find(&l->book, &wanted) != NULL;
+}

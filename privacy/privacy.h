@@ -173,6 +173,9 @@ double priv_ledger_epsilon(const struct priv_ledger *ledger);
 int priv_ledger_epsilon_after(const struct priv_ledger *ledger, const struct priv_event *event,
                               double *ret_epsilon);
 uint64_t priv_ledger_entries(const struct priv_ledger *ledger);
+/** Was this round charged? */
+bool priv_ledger_holds(const struct priv_ledger *ledger, const char *federation, uint64_t epoch,
+                       uint64_t round);
 
 /** One charge as it stands in the file; `epsilon` is what was spent with it, `time` is UTC. */
 struct priv_ledger_line {

@@ -60,6 +60,15 @@ static void an_edge_killed_while_sending_sends_the_same(void **state)
     world_destroy(world);
 }
 
+static const char *const ledger_files[] = {"privacy.ledger", "privacy.anchor"};
+
+static void ledger_path(char out[FIXTURE_PATH_BYTES + 64], const struct world *world,
+                        const char *file)
+{
+    snprintf(out, FIXTURE_PATH_BYTES + 64, "%s/ledger-%s/%s", world->dir,
+             world->edges[0].identity.name, file);
+}
+
 /* Ledger and anchor thrown away together: the update that was released tells. */
 static void an_edge_with_a_new_ledger_contributes_no_more(void **state)
 {
@@ -67,11 +76,9 @@ static void an_edge_with_a_new_ledger_contributes_no_more(void **state)
     struct world *world = started();
     world_run_until(world, 1, 10);
     world_edge_stop(world, 0);
-    const char *const files[] = {"privacy.ledger", "privacy.anchor"};
-    for (size_t i = 0; i < ATL_ARRAY_LEN(files); i++) {
+    for (size_t i = 0; i < ATL_ARRAY_LEN(ledger_files); i++) {
         char path[FIXTURE_PATH_BYTES + 64];
-        snprintf(path, sizeof(path), "%s/ledger-%s/%s", world->dir, world->edges[0].identity.name,
-                 files[i]);
+        ledger_path(path, world, ledger_files[i]);
         assert_int_equal(unlink(path), 0);
     }
     world_edge_start(world, 0);
@@ -79,7 +86,37 @@ static void an_edge_with_a_new_ledger_contributes_no_more(void **state)
     assert_int_equal(world->edges[0].trained, 1);
     assert_int_equal(fed_edge_round(world->edges[0].edge), 2); /* it still receives */
     assert_int_equal(world_info(world, 2, FED_ROUND_COMMITTED)->participants, 2);
-    assert_non_null(strstr(world->log, "restore the ledger from backup"));
+    assert_non_null(strstr(world->log, "it is new or an old copy"));
+    world_destroy(world);
+}
+
+/* Both put back as they were a round ago: they fit each other, but not what was released. */
+static void an_edge_with_an_old_ledger_contributes_no_more(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    uint8_t *old[ATL_ARRAY_LEN(ledger_files)];
+    size_t bytes[ATL_ARRAY_LEN(ledger_files)];
+    char path[FIXTURE_PATH_BYTES + 64];
+    world_run_until(world, 1, 10);
+    for (size_t i = 0; i < ATL_ARRAY_LEN(ledger_files); i++) {
+        ledger_path(path, world, ledger_files[i]);
+        assert_int_equal(atl_file_read(path, 1 << 16, &old[i], &bytes[i], NULL), 0);
+    }
+    world_run_until(world, 2, 10);
+    assert_int_equal(world->edges[0].trained, 2);
+    world_edge_stop(world, 0);
+    for (size_t i = 0; i < ATL_ARRAY_LEN(ledger_files); i++) {
+        ledger_path(path, world, ledger_files[i]);
+        assert_int_equal(atl_file_write(path, old[i], bytes[i], 0600, NULL), 0);
+        free(old[i]);
+    }
+    world_edge_start(world, 0);
+    assert_int_equal(priv_ledger_entries(world->edges[0].ledger), 1); /* it opens */
+    world_run_until(world, 3, 70);
+    assert_int_equal(world->edges[0].trained, 2);
+    assert_int_equal(world_info(world, 3, FED_ROUND_COMMITTED)->participants, 2);
+    assert_non_null(strstr(world->log, "it is new or an old copy"));
     world_destroy(world);
 }
 
@@ -265,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_edge_killed_while_sending_sends_the_same),
         cmocka_unit_test(an_edge_with_a_new_ledger_contributes_no_more),
+        cmocka_unit_test(an_edge_with_an_old_ledger_contributes_no_more),
         cmocka_unit_test(an_edge_killed_while_training_skips_the_round),
         cmocka_unit_test(an_edge_promotes_the_kept_model_after_a_restart),
         cmocka_unit_test(a_hub_killed_early_abandons_and_goes_on),
