@@ -86,6 +86,7 @@ static int write_file(struct edge *e, const char *entity, char *path, size_t byt
     int r = atl_dir_make(folder, err);
     if (r < 0)
         return r;
+    atl_dir_sweep(folder);
     name_file(path, bytes, folder, entity);
     r = dp_engine_evidence(e->engine, &address, path, ret_result, err);
     if (r == 0)

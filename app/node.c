@@ -110,8 +110,10 @@ static int lock_state(struct node *node, struct atl_error *err)
         return r;
     snprintf(path, sizeof(path), "%s/lock", dir);
     node->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (node->lock_fd >= 0 && flock(node->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (node->lock_fd >= 0 && flock(node->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        atl_dir_sweep(dir);
         return 0;
+    }
     if (errno == EWOULDBLOCK)
         return atl_error_set(err, -EAGAIN,
                              "state_dir %s is in use by another atalaya: each edge and hub needs "

@@ -151,6 +151,13 @@ int atl_file_read(const char *path, size_t max_bytes, uint8_t **ret_data, size_t
 int atl_file_sync_dir(const char *path, struct atl_error *err);
 /** Create a folder and its parents (0700 for new ones). */
 int atl_dir_make(const char *path, struct atl_error *err);
+/**
+ * Remove what atl_file_write left behind in this folder where its process was killed: regular files
+ * of our own user named after a process that lives no more. Not below it. Of a folder with more
+ * than 65,536 entries the rest is not looked at.
+ * @return how many were removed; 0 also when the folder cannot be read
+ */
+uint32_t atl_dir_sweep(const char *path);
 
 /* --- words --- */
 

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define TEMPORARY ".tmp-" /* and the number of the process that writes it */
+
+#define SWEEP_ENTRIES_MAX 65536U
 
 static int fail(struct atl_error *err, const char *doing, const char *path)
 {
@@ -61,7 +67,7 @@ int atl_file_write(const char *path, const void *data, size_t bytes, unsigned mo
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
         return atl_error_set(err, -EINVAL, "cannot write %s: not a regular file", path);
     char temporary[PATH_MAX];
-    int n = snprintf(temporary, sizeof(temporary), "%s.tmp-%ld", path, (long)getpid());
+    int n = snprintf(temporary, sizeof(temporary), "%s" TEMPORARY "%ld", path, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof(temporary)) {
         errno = ENAMETOOLONG;
         return fail(err, "write", path);
@@ -163,4 +169,36 @@ int atl_dir_make(const char *path, struct atl_error *err)
             return 0;
         *at = end;
     }
+}
+
+/** Is this the name of a temporary file whose writer is gone? */
+static bool left_behind(const char *name)
+{
+    const char *tail = strrchr(name, '.');
+    if (tail == NULL || tail == name || strncmp(tail, TEMPORARY, strlen(TEMPORARY)) != 0)
+        return false;
+    const char *digits = tail + strlen(TEMPORARY);
+    size_t n = strlen(digits);
+    if (n == 0 || n > 9 || strspn(digits, "0123456789") != n)
+        return false;
+    pid_t writer = (pid_t)strtol(digits, NULL, 10);
+    return writer > 0 && kill(writer, 0) < 0 && errno == ESRCH;
+}
+
+uint32_t atl_dir_sweep(const char *path)
+{
+    uint32_t removed = 0;
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return 0;
+    const struct dirent *entry;
+    for (uint32_t i = 0; i < SWEEP_ENTRIES_MAX && (entry = readdir(dir)) != NULL; i++) {
+        struct stat st;
+        if (left_behind(entry->d_name) &&
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode) && st.st_uid == geteuid())
+            removed += unlinkat(dirfd(dir), entry->d_name, 0) == 0;
+    }
+    closedir(dir);
+    return removed;
 }

@@ -104,6 +104,7 @@ int fed_edge_create(struct fed_edge **ret_edge, const struct fed_edge_config *cf
         r = atl_dir_make(cfg->state_dir, err);
     if (r < 0)
         return r;
+    atl_dir_sweep(cfg->state_dir);
     const char *const hubs[] = {cfg->hub, cfg->standby};
     for (size_t i = 0; i < ATL_ARRAY_LEN(hubs); i++)
         if (hubs[i] != NULL && fed_roster_key(roster, hubs[i]) == NULL)

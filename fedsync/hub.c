@@ -234,6 +234,7 @@ int fed_hub_create(struct fed_hub **ret_hub, const struct fed_hub_config *cfg,
         r = atl_dir_make(cfg->state_dir, err);
     if (r < 0)
         return r;
+    atl_dir_sweep(cfg->state_dir);
     struct fed_hub *hub = calloc(1, sizeof(*hub));
     if (hub == NULL)
         return atl_error_set(err, -ENOMEM, "hub: out of memory");

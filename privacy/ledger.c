@@ -181,8 +181,10 @@ int priv_ledger_open(struct priv_ledger **ret_ledger, const struct priv_ledger_c
     r = priv_ledger_book_init(&l->book, cfg->dir, err);
     if (r == 0)
         r = lock(l, cfg->dir, err);
-    if (r == 0)
+    if (r == 0) {
+        atl_dir_sweep(cfg->dir);
         r = open_locked(l, cfg, err);
+    }
     if (r < 0) {
         priv_ledger_close(l);
         return r;
