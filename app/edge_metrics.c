@@ -58,7 +58,7 @@ static json_t *detector_json(const struct edge *e)
 
 static json_t *federation_json(const struct edge *e)
 {
-    double epsilon = e->ledger != NULL ? priv_ledger_epsilon(e->ledger) : 0;
+    double epsilon = e->fed != NULL ? fed_edge_spent(e->fed) : 0;
     return json_pack("{s:s, s:I, s:o, s:f, s:f}", "state", edge_federation_state(e), "round",
                      INT(e->fed != NULL ? fed_edge_round(e->fed) : 0), "epsilon",
                      node_number(epsilon), "budget", e->cfg->federation.budget_epsilon, "delta",

@@ -124,6 +124,21 @@ static void print_model(const json_t *doc, const char *view)
            text(model, "drift"), text(model, "last"));
 }
 
+static void print_federation(const json_t *doc)
+{
+    printf("federation %s", text(doc, "federation.state"));
+    if (strcmp(text(doc, "federation.state"), "off") != 0) {
+        printf(", round %.0f, epsilon ", number(doc, "federation.round"));
+        if (json_is_null(at(doc, "federation.epsilon")))
+            printf("unknown");
+        else
+            printf("%.3f", number(doc, "federation.epsilon"));
+        printf(" of %.3f at delta %g", number(doc, "federation.budget"),
+               number(doc, "federation.delta"));
+    }
+    printf("\n");
+}
+
 static void print_status(const json_t *doc)
 {
     size_t i;
@@ -147,9 +162,7 @@ static void print_status(const json_t *doc)
     printf("broker     %s\n", text(doc, "broker.url")[0] == '\0'          ? "none"
                               : json_is_true(at(doc, "broker.connected")) ? "connected"
                                                                           : "not connected");
-    printf("federation %s, round %.0f, epsilon %.3f of %.3f\n", text(doc, "federation.state"),
-           number(doc, "federation.round"), number(doc, "federation.epsilon"),
-           number(doc, "federation.budget"));
+    print_federation(doc);
 }
 
 static void print_link(const json_t *doc)

@@ -5,6 +5,7 @@
 #include "fedsync/encoding_priv.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +163,11 @@ enum fed_edge_state fed_edge_state(const struct fed_edge *edge)
 uint64_t fed_edge_round(const struct fed_edge *edge)
 {
     return edge->holds ? edge->round : 0;
+}
+
+double fed_edge_spent(const struct fed_edge *edge)
+{
+    return edge->ledger != NULL ? priv_ledger_epsilon(edge->ledger) : NAN;
 }
 
 uint64_t fed_edge_refused(const struct fed_edge *edge)

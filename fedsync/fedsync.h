@@ -143,6 +143,8 @@ void fed_edge_submit(struct fed_edge *edge, const float *delta, uint32_t n, uint
 void fed_edge_fail(struct fed_edge *edge, const char *why);
 enum fed_edge_state fed_edge_state(const struct fed_edge *edge);
 uint64_t fed_edge_round(const struct fed_edge *edge); /* last committed round, 0 = none */
+/** ε that the ledger counts; NAN without one that can be trusted: then nobody knows. */
+double fed_edge_spent(const struct fed_edge *edge);
 /** Messages refused since create. */
 uint64_t fed_edge_refused(const struct fed_edge *edge);
 
@@ -259,6 +261,8 @@ void fed_hub_connected(struct fed_hub *hub, bool connected);
 
 bool fed_hub_finished(const struct fed_hub *hub);
 uint64_t fed_hub_round(const struct fed_hub *hub); /* last committed */
+/** ε of all rounds so far, also of those before a restart: see struct fed_round_info. */
+double fed_hub_spent(const struct fed_hub *hub);
 /** Edges whose updates no longer count (fed_hub_config.quarantine_after). */
 uint32_t fed_hub_quarantined(const struct fed_hub *hub);
 /** Messages refused since create. */

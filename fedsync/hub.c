@@ -327,6 +327,11 @@ uint64_t fed_hub_round(const struct fed_hub *hub)
     return hub->record.model_round;
 }
 
+double fed_hub_spent(const struct fed_hub *hub)
+{
+    return hub->info.epsilon;
+}
+
 uint64_t fed_hub_refused(const struct fed_hub *hub)
 {
     return fed_refused_total(&hub->refusals);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,8 @@ static void an_edge_with_an_old_ledger_contributes_no_more(void **state)
     }
     world_edge_start(world, 0);
     assert_int_equal(priv_ledger_entries(world->edges[0].ledger), 1); /* it opens */
+    assert_true(isnan(fed_edge_spent(world->edges[0].edge)));
+    assert_true(fed_edge_spent(world->edges[1].edge) > 0);
     world_run_until(world, 3, 70);
     assert_int_equal(world->edges[0].trained, 2);
     assert_int_equal(world_info(world, 3, FED_ROUND_COMMITTED)->participants, 2);
@@ -165,7 +168,10 @@ static void a_hub_killed_early_abandons_and_goes_on(void **state)
     world->edges[1].slow = world->edges[2].slow = true;
     world_run(world, 3);
     assert_int_equal(fed_edge_state(world->edges[0].edge), FED_EDGE_DONE);
+    double asked = fed_hub_spent(world->hub);
+    assert_true(asked > 0);
     restart_hub(world);
+    assert_true(fed_hub_spent(world->hub) == asked);
     world_run(world, 1);
     const struct fed_round_info *info = world_info(world, 1, FED_ROUND_ABANDONED);
     assert_non_null(info);

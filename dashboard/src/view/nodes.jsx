@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SILENT_MS } from '../bounds.js';
-import { compact, duration, exact, fixed, quantity, UNKNOWN } from '../format.js';
+import { compact, duration, exact, fixed, power10, quantity, UNKNOWN } from '../format.js';
 import { filter, now, revision, store } from '../live.js';
 import { matches } from '../store.js';
 import { Empty, Meter, Section } from './parts.jsx';
@@ -82,15 +82,22 @@ function Detector({ m }) {
 
 /** @param {{m: Metrics}} props */
 function Budget({ m }) {
-  if (m.federation === 'off' || m.epsilon === null)
+  if (m.federation === 'off')
     return <p class="line"><span>Federation off</span></p>;
+  const delta = <i>at δ {power10(m.delta)}</i>;
   if (m.budget === null) // a hub spends nothing itself
-    return <p class="line"><span>ε {fixed(m.epsilon, 2)} spent by an edge of every round</span></p>;
+    return (
+      <p class="line">
+        <span>ε {fixed(m.epsilon, 2)} {delta} spent by an edge of every round</span>
+      </p>
+    );
+  if (m.epsilon === null)
+    return <p class="line"><span>ε unknown: the ledger is not trusted</span></p>;
   const share = m.budget > 0 ? m.epsilon / m.budget : 1;
   const level = share >= 1 ? 'full' : share >= 0.8 ? 'high' : '';
   return (
     <p class="line" title="privacy spent, of the budget that this node may spend">
-      <span>ε {fixed(m.epsilon, 2)} of {fixed(m.budget, 1)}</span>
+      <span>ε {fixed(m.epsilon, 2)} of {fixed(m.budget, 1)} {delta}</span>
       <Meter share={share} level={level} label="privacy budget spent" />
       <span class="quiet">{share >= 1 ? 'spent' : m.federation}</span>
     </p>
