@@ -42,19 +42,21 @@ static int on_train(void *ctx, const struct fed_plan *plan, const float *params,
     return trainer_private(e->trainer, plan, params, n);
 }
 
-static int on_promote(void *ctx, uint64_t round, const float *params, uint32_t n)
+static int on_promote(void *ctx, uint64_t round, const uint8_t hash[32], const float *params,
+                      uint32_t n)
 {
     struct edge *e = ctx;
     struct detector_stats stats;
-    char name[sizeof(e->model_names[VIEW_FLOW])];
-    snprintf(name, sizeof(name), "round %" PRIu64, round);
+    char name[sizeof(e->model_names[VIEW_FLOW])], short_hash[9];
+    atl_hex(short_hash, hash, 4);
+    snprintf(name, sizeof(name), "round %" PRIu64 "/%s", round, short_hash);
     if (strcmp(name, e->model_names[VIEW_FLOW]) == 0)
         return 0; /* tuned and saved before a restart */
     /* it is tuned to local rows: of these there must be as many as for a model of our own */
     detector_stats(e->detector, &stats);
     if (!e->learned[VIEW_FLOW] || stats.offered[VIEW_FLOW] < e->cfg->learning.flow_rows)
         return -EAGAIN;
-    return trainer_adopt(e->trainer, round, params, n) < 0 ? -EAGAIN : 0;
+    return trainer_adopt(e->trainer, round, name, params, n) < 0 ? -EAGAIN : 0;
 }
 
 /* What this site alone has seen is in the reservoir: a fresh model of our own comes from there. */

@@ -119,10 +119,12 @@ static int edge_train(void *ctx, const struct fed_plan *plan, const float *param
     return 0;
 }
 
-static int edge_promote(void *ctx, uint64_t round, const float *params, uint32_t n)
+static int edge_promote(void *ctx, uint64_t round, const uint8_t hash[32], const float *params,
+                        uint32_t n)
 {
     struct simulate_edge *e = ctx;
     (void)round;
+    (void)hash;
     memcpy(e->world->model, params, n * sizeof(*params));
     return 0;
 }

@@ -15,7 +15,8 @@ struct pending {
     bool wanted;
     struct fed_plan plan;
     uint64_t round;
-    float *params; /* the job's own */
+    char name[TRAINER_NAME_BYTES]; /* ADOPT */
+    float *params;                 /* the job's own */
     uint32_t n;
 };
 
@@ -91,13 +92,11 @@ static int adopt(struct trainer *t, const struct pending *job, struct trainer_re
 {
     struct learn_shape shape;
     struct learn_model *committed;
-    char origin[32];
     recipe_shape(VIEW_FLOW, &shape);
     int r = learn_model_from_params(&committed, &shape, job->params, err);
     if (r < 0)
         return r;
-    snprintf(origin, sizeof(origin), "round %" PRIu64, job->round);
-    r = learn_rows(t, VIEW_FLOW, committed, origin, result, err);
+    r = learn_rows(t, VIEW_FLOW, committed, job->name, result, err);
     learn_model_destroy(committed);
     if (r == 0)
         snprintf(result->text, sizeof(result->text),
@@ -462,9 +461,11 @@ int trainer_private(struct trainer *t, const struct fed_plan *plan, const float 
     return want_params(t, TRAINER_PRIVATE, &job, params);
 }
 
-int trainer_adopt(struct trainer *t, uint64_t round, const float *params, uint32_t n)
+int trainer_adopt(struct trainer *t, uint64_t round, const char *name, const float *params,
+                  uint32_t n)
 {
     struct pending job = {.round = round, .n = n};
+    atl_copy(job.name, sizeof(job.name), name);
     return want_params(t, TRAINER_ADOPT, &job, params);
 }
 

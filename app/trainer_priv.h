@@ -23,6 +23,8 @@ enum trainer_job {
     TRAINER_JOBS,
 };
 
+#define TRAINER_NAME_BYTES 32
+
 struct trainer_result {
     enum trainer_job job;
     int status;        /* 0 or negative errno */
@@ -31,8 +33,8 @@ struct trainer_result {
     uint64_t round;    /* PRIVATE, ADOPT */
     float *delta;      /* PRIVATE on success: malloc'ed, the taker's */
     uint32_t n, rows;
-    bool promoted;                /* REFRESH: the new model works */
-    char origins[VIEW_COUNT][32]; /* of the models that work now */
+    bool promoted;                                /* REFRESH: the new model works */
+    char origins[VIEW_COUNT][TRAINER_NAME_BYTES]; /* of the models that work now */
 };
 
 struct trainer;
@@ -49,7 +51,9 @@ void trainer_destroy(struct trainer *trainer);
 int trainer_learn(struct trainer *trainer, enum view view);
 int trainer_private(struct trainer *trainer, const struct fed_plan *plan, const float *params,
                     uint32_t n);
-int trainer_adopt(struct trainer *trainer, uint64_t round, const float *params, uint32_t n);
+/** @param name  origin of the model that comes of it */
+int trainer_adopt(struct trainer *trainer, uint64_t round, const char *name, const float *params,
+                  uint32_t n);
 
 int trainer_refresh(struct trainer *trainer, enum view view);
 int trainer_undo(struct trainer *trainer, enum view view);

@@ -105,9 +105,11 @@ struct fed_edge_ops {
      *  @return 0, or negative errno: nothing was started (the charge stays) */
     int (*train)(void *ctx, const struct fed_plan *plan, const float *params, uint32_t n);
     /** A verified committed model (round ≥ 1). Called from receive, and after a restart from the
-     *  first step with the model that was kept.
+     *  first step with the model that was kept. Its hash says which one it is: two hubs that were
+     *  apart may each have committed a round of this number.
      *  @return 0, or -EAGAIN: not now; every step asks again with the model then held */
-    int (*promote)(void *ctx, uint64_t round, const float *params, uint32_t n);
+    int (*promote)(void *ctx, uint64_t round, const uint8_t hash[32], const float *params,
+                   uint32_t n);
     /** The model of this round is too old and no later one came: work with the edge's own. May be
      *  NULL. A later or renewed model is promoted as ever. */
     void (*expire)(void *ctx, uint64_t round);

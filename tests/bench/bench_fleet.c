@@ -224,8 +224,10 @@ static int edge_train(void *ctx, const struct fed_plan *plan, const float *param
     return 0;
 }
 
-static int edge_promote(void *ctx, uint64_t round, const float *params, uint32_t n)
+static int edge_promote(void *ctx, uint64_t round, const uint8_t hash[32], const float *params,
+                        uint32_t n)
 {
+    (void)hash;
     (void)params;
     (void)n;
     struct bench *b = ((struct edge *)ctx)->bench;

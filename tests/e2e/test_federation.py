@@ -78,7 +78,8 @@ def the_whole_road():
                 assert 0 < done["epsilon"] < 10 and done["bytes"] > 1000
             wait_until("the edges use the model of round 2", lambda: all(
                 first(seen, f"atalaya/v1/site-{n}/edge-{n}/metrics",
-                      lambda p: p["detector"]["flow_model"] == "round 2") for n in (1, 2)), 30)
+                      lambda p: p["detector"]["flow_model"] == f"round 2/{done['model'][:8]}")
+                for n in (1, 2)), 30)
             alert = wait_until("the alert for the attacker", lambda: first(
                 seen, "atalaya/v1/site-2/edge-2/alert/.*",
                 lambda p: p["atalaya"]["entity"] == ATTACKER), 60)
