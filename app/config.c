@@ -325,6 +325,9 @@ static void check_hubs(struct walk *w)
                       *second = mark_of(w, "federation.standby");
     if (standby[0] != '\0' && strcmp(hub, standby) == 0)
         problem(w->report, second, "federation.standby: expected another node than federation.hub");
+    if (c->role == CONFIG_EDGE && (strcmp(hub, c->node) == 0 || strcmp(standby, c->node) == 0))
+        problem(w->report, strcmp(hub, c->node) == 0 ? at : second,
+                "federation: this node, '%s', is the edge: name the hub's node here", c->node);
     if (c->role != CONFIG_HUB)
         return;
     if (standby[0] != '\0' && hub[0] == '\0')
@@ -334,6 +337,24 @@ static void check_hubs(struct walk *w)
         problem(w->report, at,
                 "federation.hub: expected that it or federation.standby names this node, '%s'",
                 c->node);
+}
+
+/* What the hub itself would refuse; 'check' and a reload must say so before. */
+static void check_rounds(struct walk *w)
+{
+    const struct config *c = w->cfg;
+    uint64_t quorum = c->federation.quorum;
+    if (c->role == CONFIG_EDGE)
+        return;
+    if (c->federation.expected != 0 && c->federation.expected < quorum)
+        problem(w->report, mark_of(w, "federation.expected"),
+                "federation.expected: expected at least federation.quorum, or 0");
+    if (c->federation.cohort != 0 && c->federation.cohort < quorum)
+        problem(w->report, mark_of(w, "federation.cohort"),
+                "federation.cohort: expected at least federation.quorum, or 0");
+    if (c->federation.spread > c->federation.deadline / 2)
+        problem(w->report, mark_of(w, "federation.spread"),
+                "federation.spread: expected at most half of federation.deadline");
 }
 
 static void check_sense(struct walk *w)
@@ -356,16 +377,16 @@ static void check_sense(struct walk *w)
         problem(w->report, NULL, "federation.keys is missing: folder of the nodes' .pub files");
     if (federated && c->role == CONFIG_EDGE && c->federation.hub[0] == '\0')
         problem(w->report, NULL, "federation.hub is missing: name of the hub whose plans count");
+    if (!federated && c->role == CONFIG_EDGE && c->federation.hub[0] != '\0')
+        problem(w->report, mark_of(w, "federation.hub"),
+                "federation.name is missing: without it there is no federation to take part in");
     if (!federated && c->role == CONFIG_HUB)
         problem(w->report, NULL,
                 "federation.name is missing: a hub without federation has no work");
     if (c->role == CONFIG_SIMULATE)
         check_simulation(w);
     check_hubs(w);
-    bool early = c->federation.expected != 0 && c->federation.expected < c->federation.quorum;
-    if (c->role != CONFIG_EDGE && early)
-        problem(w->report, mark_of(w, "federation.expected"),
-                "federation.expected: expected at least federation.quorum, or 0");
+    check_rounds(w);
 }
 
 int config_load(const char *path, struct config *cfg, struct config_report *report)

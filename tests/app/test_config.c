@@ -37,6 +37,8 @@ static int finish_report(void **state)
 
 #define EDGE "role: edge\nsite: a\nnode: e1\nstate_dir: /tmp/x\ncapture:\n  device: eth0\n"
 
+#define FED "broker:\n  url: mqtt://b:1883\nfederation:\n  keys: /tmp\n"
+
 #define HUB                                                                                  \
     "role: hub\nsite: a\nnode: h\nstate_dir: /tmp/x\nfederation:\n  name: f\n  keys: /tmp\n" \
     "  quorum: 3\n"
@@ -102,6 +104,11 @@ static void every_mistake_has_its_place(void **state)
         {EDGE "\thosts: 1\n", 7, 1, "not with tabs"},
         {EDGE "a: {b: {c: {d: {e: {f: {g: {h: 1}}}}}}}}\n", 7, 1, "unknown key 'a'"},
         {"role: edge\nsite: A_B\n", 2, 7, "expected 1 to 32 of a-z"},
+        {HUB "  cohort: 1\n", 9, 11, "at least federation.quorum"},
+        {HUB "  deadline: 10m\n  spread: 301s\n", 10, 11, "half of federation.deadline"},
+        {EDGE FED "  name: f\n  hub: e1\n", 12, 8, "name the hub's node"},
+        {EDGE FED "  name: f\n  hub: h\n  standby: e1\n", 13, 12, "name the hub's node"},
+        {EDGE FED "  hub: h\n", 11, 8, "federation.name is missing"},
     };
     for (size_t i = 0; i < ATL_ARRAY_LEN(rows); i++) {
         assert_int_equal(load_text(rows[i].text), -EINVAL);
