@@ -47,10 +47,13 @@ int verb_keys(int argc, char **argv)
     if (optind == argc)
         return options_usage("keys", "expected the name of a node");
 
+    struct atl_error err;
+    for (int i = optind; i < argc; i++) /* all of them before any key is made */
+        if (fed_name_check("node", argv[i], &err) < 0)
+            return options_usage("keys", err.text);
     json_t *all = json_object();
     for (int i = optind; i < argc; i++) {
         struct fed_identity identity;
-        struct atl_error err;
         char hex[65];
         if (fed_identity_open(&identity, dir, argv[i], &err) < 0) {
             fprintf(stderr, "atalaya keys: %s\n", err.text);

@@ -17,16 +17,14 @@ static int config_check(const struct fed_edge_config *cfg, struct atl_error *err
                  {"hub", cfg->hub},
                  {"standby", cfg->standby != NULL ? cfg->standby : cfg->hub},
                  {"section", cfg->section}};
-    for (size_t i = 0; i < ATL_ARRAY_LEN(names); i++)
-        if (names[i].name == NULL || !fed_name_valid(names[i].name))
-            return atl_error_set(err, -EINVAL,
-                                 "%s '%.40s': expected 1 to %d letters, digits, '.', '-' or '_', "
-                                 "not starting with '.'",
-                                 names[i].what, names[i].name == NULL ? "" : names[i].name,
-                                 FED_NAME_BYTES - 1);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ATL_ARRAY_LEN(names); i++)
+        r = fed_name_check(names[i].what, names[i].name, err);
+    if (r < 0)
+        return r;
     if (cfg->state_dir == NULL || cfg->state_dir[0] == '\0')
         return atl_error_set(err, -EINVAL, "state_dir: expected a folder");
-    int r = learn_shape_check(cfg->shape, err);
+    r = learn_shape_check(cfg->shape, err);
     if (r == 0)
         r = fed_params_check(learn_shape_params(cfg->shape), err);
     return r;

@@ -93,7 +93,8 @@ static void end_round(struct fed_edge *edge)
 
 void fed_edge_promote(struct fed_edge *edge)
 {
-    int r = edge->ops.promote(edge->ops.ctx, edge->round, edge->held_hash, edge->held, edge->params);
+    int r =
+        edge->ops.promote(edge->ops.ctx, edge->round, edge->held_hash, edge->held, edge->params);
     edge->promote_due = r == -EAGAIN;
 }
 

@@ -27,6 +27,9 @@
 
 /* --- identity --- */
 
+/** May a node, federation or section be called so? NULL is no name. @return 0, -EINVAL */
+int fed_name_check(const char *what, const char *name, struct atl_error *err);
+
 struct fed_identity {
     char name[FED_NAME_BYTES];
     uint8_t public_key[32], secret_key[64];

@@ -86,13 +86,11 @@ int fed_identity_open(struct fed_identity *ret_identity, const char *dir, const 
     uint8_t seed[KEY_BYTES];
     struct fed_identity identity = {0};
 
-    if (!fed_name_valid(name))
-        return atl_error_set(err, -EINVAL,
-                             "identity name '%.40s': expected 1 to %d letters, digits, '.', '-' or "
-                             "'_', not starting with '.'",
-                             name, FED_NAME_BYTES - 1);
+    int r = fed_name_check("identity name", name, err);
+    if (r < 0)
+        return r;
     atl_copy(identity.name, sizeof(identity.name), name);
-    int r = atl_dir_make(dir, err);
+    r = atl_dir_make(dir, err);
     if (r < 0)
         return r;
     if (snprintf(path, sizeof(path), "%s/%s.key", dir, name) >= (int)sizeof(path))

@@ -22,7 +22,7 @@ static int ranges_check(const struct range *ranges, size_t n, struct atl_error *
     return 0;
 }
 
-static int name_check(const char *what, const char *name, struct atl_error *err)
+int fed_name_check(const char *what, const char *name, struct atl_error *err)
 {
     if (name != NULL && fed_name_valid(name))
         return 0;
@@ -58,9 +58,9 @@ static int training_check(uint32_t steps, double sample_rate, double clip, doubl
 
 int fed_plan_check(const struct fed_plan *plan, struct atl_error *err)
 {
-    int r = name_check("federation", plan->federation, err);
+    int r = fed_name_check("federation", plan->federation, err);
     if (r == 0)
-        r = name_check("section", plan->section, err);
+        r = fed_name_check("section", plan->section, err);
     if (r < 0)
         return r;
     r = unit_check(plan->unit, err);
@@ -108,9 +108,9 @@ void fed_hub_config_default(struct fed_hub_config *cfg)
 
 int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err)
 {
-    int r = name_check("federation", cfg->federation, err);
+    int r = fed_name_check("federation", cfg->federation, err);
     if (r == 0)
-        r = name_check("section", cfg->section, err);
+        r = fed_name_check("section", cfg->section, err);
     if (r == 0)
         r = unit_check(cfg->unit, err);
     if (r == 0)
@@ -130,7 +130,7 @@ int fed_hub_config_check(const struct fed_hub_config *cfg, struct atl_error *err
         return atl_error_set(err, -EINVAL, "expected is %u, less than the quorum of %u",
                              cfg->expected, cfg->quorum);
     if (cfg->peer != NULL)
-        r = name_check("peer", cfg->peer, err);
+        r = fed_name_check("peer", cfg->peer, err);
     if (r < 0)
         return r;
     const struct range ranges[] = {

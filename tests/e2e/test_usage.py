@@ -81,6 +81,15 @@ def shipped_configurations_are_good():
             assert result.returncode == 0, result.stderr
 
 
+def keys_are_made_for_all_or_for_none():
+    with scratch() as folder:
+        for bad in ("two words", "../up", ".hidden", "x" * 40):
+            result = atalaya("keys", "--dir", folder / "keys", "good", bad)
+            assert result.returncode == 2 and len(result.stderr.splitlines()) == 1, result
+            assert "expected 1 to 32 letters" in result.stderr, result.stderr
+            assert not (folder / "keys").exists()
+
+
 def an_edge_that_cannot_capture_says_why():
     with scratch() as folder:
         conf = folder / "edge.yaml"
@@ -151,7 +160,7 @@ def a_model_that_cannot_be_saved_works_all_the_same():
 
 if __name__ == "__main__":
     run_cases([help_has_an_example, unknown_words_get_a_suggestion, missing_and_wrong_files,
-               check_reports_everything_at_once, shipped_configurations_are_good,
+               check_reports_everything_at_once, shipped_configurations_are_good, keys_are_made_for_all_or_for_none,
                an_edge_that_cannot_capture_says_why,
                a_word_to_end_is_heard_during_a_reload, one_state_folder_serves_one_process,
                a_model_that_cannot_be_saved_works_all_the_same])
