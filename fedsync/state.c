@@ -219,6 +219,16 @@ int fed_hub_record_save(const char *dir, const struct fed_hub_record *record, st
     return r;
 }
 
+/* Without it the epochs would begin anew, and edges refuse those that they have seen. */
+static int hub_damaged(const char *dir, struct atl_error *err)
+{
+    return atl_error_set(err, -EBADMSG,
+                         "%s/" HUB_NAME
+                         " is damaged: restore it from backup; or remove it and give "
+                         "the federation another name, for edges refuse to begin the old one over",
+                         dir);
+}
+
 int fed_hub_record_load(const char *dir, struct fed_hub_record *ret_record, uint8_t **ret_buffer,
                         struct atl_error *err)
 {
@@ -226,10 +236,10 @@ int fed_hub_record_load(const char *dir, struct fed_hub_record *ret_record, uint
     size_t bytes;
     int r = fed_state_load(dir, HUB_NAME, RECORD_BYTES_MAX, &data, &bytes, err);
     if (r < 0)
-        return r;
+        return r == -EBADMSG ? hub_damaged(dir, err) : r;
     if (hub_decode(ret_record, data, bytes) < 0) {
         free(data);
-        return atl_error_set(err, -EBADMSG, "%s/" HUB_NAME " is not a hub's state", dir);
+        return hub_damaged(dir, err);
     }
     *ret_buffer = data;
     return 0;

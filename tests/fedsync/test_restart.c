@@ -298,6 +298,7 @@ static void damaged_state_is_refused_by_name(void **state)
                      -EBADMSG);
     assert_null(world->hub);
     assert_non_null(strstr(err.text, "hub.cbor"));
+    assert_non_null(strstr(err.text, "give the federation another name"));
     world_destroy(world);
 }
 
