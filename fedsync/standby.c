@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Leaves room to grow, so that no message can use up the epochs. */
+/* Leaves room to grow, so that no message can use up the epochs, or the rounds. */
 #define EPOCH_MAX (UINT64_MAX / 2)
 
 static void save(struct fed_hub *hub)
@@ -194,10 +194,10 @@ static int from_peer(struct fed_hub *hub, const struct fed_envelope *env)
 {
     struct fed_watch *w = &hub->watch;
     bool claims = w->role == FED_HUB_CLAIMING || w->role == FED_HUB_LEADING;
-    if (env->epoch < hub->record.epoch)
-        return overwritten(hub, env);
     if (env->epoch > EPOCH_MAX || env->round > EPOCH_MAX)
         return -EINVAL;
+    if (env->epoch < hub->record.epoch)
+        return overwritten(hub, env);
     if (claims && env->epoch == w->epoch)
         return -EPERM; /* of our half of the epochs: it takes somebody else for its peer */
     if (claims && env->epoch > w->epoch) {

@@ -245,13 +245,19 @@ int fed_hub_record_load(const char *dir, struct fed_hub_record *ret_record, uint
     return 0;
 }
 
+/* More than the accountant takes has no finite ε; wrapped around it would have a small one. */
+static uint64_t sum_steps(uint64_t a, uint64_t b)
+{
+    return a < UINT64_MAX - b ? a + b : UINT64_MAX;
+}
+
 void fed_spent_add(struct fed_hub_record *record, double sample_rate, double noise_multiplier,
                    uint64_t steps)
 {
     for (uint32_t i = 0; i < record->n_spent; i++) {
         struct fed_spent *spent = &record->spent[i];
         if (spent->sample_rate == sample_rate && spent->noise_multiplier == noise_multiplier) {
-            spent->steps += steps;
+            spent->steps = sum_steps(spent->steps, steps);
             return;
         }
     }
@@ -263,5 +269,5 @@ void fed_spent_add(struct fed_hub_record *record, double sample_rate, double noi
     last->sample_rate = sample_rate > last->sample_rate ? sample_rate : last->sample_rate;
     if (noise_multiplier < last->noise_multiplier)
         last->noise_multiplier = noise_multiplier;
-    last->steps += steps;
+    last->steps = sum_steps(last->steps, steps);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,6 +254,52 @@ static void a_lease_that_comes_back_late_does_not_hold(void **state)
     world_destroy(world);
 }
 
+/** A lease as the second hub signs it. */
+static void inject_lease(struct world *world, uint64_t epoch, uint64_t round, uint64_t steps)
+{
+    uint8_t body[FED_LEASE_BYTES_MAX], *payload;
+    size_t bytes;
+    const struct fed_lease lease = {
+        .lease_ns = LEASE_S * ATL_NS_PER_S,
+        .n_spent = 1,
+        .spent = {{.sample_rate = 1, .noise_multiplier = 100, .steps = steps}}};
+    const struct fed_envelope env = {.type = FED_TYPE_LEASE,
+                                     .epoch = epoch,
+                                     .round = round,
+                                     .seq = 1,
+                                     .body = body,
+                                     .body_bytes = fed_lease_encode(&lease, body, sizeof(body))};
+    assert_int_equal(fed_envelope_seal(&payload, &bytes, &env, "north", &world->hubs[1].identity),
+                     0);
+    world_inject(world, WORLD_HUB, "lease", payload, bytes);
+    free(payload);
+}
+
+/* A hub that means harm can lead, but it can use nothing up: no epochs, no rounds, no account. */
+static void the_peer_cannot_use_up_the_numbers(void **state)
+{
+    (void)state;
+    struct world *world = started();
+    run_until_led(world, 0, 1, 30);
+    world_pair_stop(world, 1);
+    uint64_t epoch = record(world, 0)->epoch, round = record(world, 0)->last_round;
+    uint64_t refused = fed_hub_refused(world->hub);
+    inject_lease(world, epoch - 1, UINT64_MAX, 1); /* below ours */
+    inject_lease(world, UINT64_MAX, round, 1);
+    inject_lease(world, epoch + 1, UINT64_MAX, 1);
+    assert_int_equal(fed_hub_refused(world->hub), refused + 3);
+    assert_int_equal(record(world, 0)->last_round, round);
+    assert_int_equal(record(world, 0)->epoch, epoch);
+    assert_int_equal(fed_hub_role(world->hub), FED_HUB_LEADING);
+
+    inject_lease(world, epoch + 1, round, UINT64_MAX - 5); /* followed, for it may lead */
+    assert_true(isinf(fed_hub_spent(world->hub)));
+    seconds_until(world, 0, FED_HUB_LEADING, 2 * LEASE_S);
+    run_until_led(world, 0, round + 1, 30);
+    assert_true(isinf(fed_hub_spent(world->hub))); /* ten steps more do not make it small */
+    world_destroy(world);
+}
+
 /* Disk lost: rounds, epochs and what was spent come back from what the broker retains. */
 static void a_lost_state_folder_starts_no_federation_over(void **state)
 {
@@ -476,6 +523,7 @@ int main(void)
         cmocka_unit_test(without_a_broker_nobody_is_replaced),
         cmocka_unit_test(one_that_is_cut_off_stops_and_follows),
         cmocka_unit_test(a_lease_that_comes_back_late_does_not_hold),
+        cmocka_unit_test(the_peer_cannot_use_up_the_numbers),
         cmocka_unit_test(a_lost_state_folder_starts_no_federation_over),
         cmocka_unit_test(no_takeover_without_the_model),
         cmocka_unit_test(two_sides_become_one_again),
