@@ -22,6 +22,7 @@ static const struct row {
     {"AUC worst edge", "summary", "worst", "auc_federated"},
     {"rounds to target", "summary", NULL, "rounds_to_target"},
     {"epsilon", "summary", NULL, "epsilon"},
+    {"at delta", "summary", NULL, "delta"},
     {"noise", "summary", NULL, "noise_multiplier"},
     {"bytes up", "summary", NULL, "bytes_up"},
     {"bytes down", "summary", NULL, "bytes_down"},
@@ -50,10 +51,22 @@ static json_t *load_json(const char *dir, const char *name, struct atl_error *er
     return doc;
 }
 
+/* What each run has, whatever it was told to do. */
+static bool is_summary(const json_t *doc)
+{
+    return json_is_integer(json_object_get(doc, "rounds")) &&
+           json_is_array(json_object_get(doc, "sites"));
+}
+
 static int open_side(struct side *side, const char *dir, struct atl_error *err)
 {
     side->dir = dir;
     side->summary = load_json(dir, "summary", err);
+    if (side->summary != NULL && !is_summary(side->summary))
+        return atl_error_set(err, -EINVAL,
+                             "%s/summary.json is of no simulation; expected the folder of a "
+                             "finished run",
+                             dir);
     side->cost = side->summary != NULL ? load_json(dir, "cost", err) : NULL;
     return side->cost != NULL ? 0 : -EINVAL;
 }

@@ -196,14 +196,28 @@ static double real_of(const json_t *doc, const char *key)
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+struct cell {
+    char text[16];
+};
+
+/** An AUC, or a dash for one that was not asked for or has no meaning. */
+static struct cell auc_of(const json_t *doc, const char *key)
+{
+    struct cell cell = {"-"};
+    double value = real_of(doc, key);
+    if (isfinite(value))
+        snprintf(cell.text, sizeof(cell.text), "%.4f", value);
+    return cell;
+}
+
 static void print_sites(const json_t *summary, FILE *out)
 {
     const json_t *sites = json_object_get(summary, "sites");
     fprintf(out, "%-20s %9s %12s %12s\n", "edge", "rows", "alone", "federated");
     for (size_t i = 0; i < json_array_size(sites) && i < SITES_SHOWN; i++) {
         const json_t *s = json_array_get(sites, i);
-        fprintf(out, "%-20s %9.0f %12.4f %12.4f%s\n", json_string_value(json_object_get(s, "name")),
-                real_of(s, "rows"), real_of(s, "auc_alone"), real_of(s, "auc_federated"),
+        fprintf(out, "%-20s %9.0f %12s %12s%s\n", json_string_value(json_object_get(s, "name")),
+                real_of(s, "rows"), auc_of(s, "auc_alone").text, auc_of(s, "auc_federated").text,
                 json_is_true(json_object_get(s, "attacker")) ? "  attacks" : "");
     }
     if (json_array_size(sites) > SITES_SHOWN)
@@ -215,11 +229,12 @@ void simulate_report_table(const json_t *summary, const struct simulate_cost *co
     const json_t *auc = json_object_get(summary, "auc");
     const json_t *worst = json_object_get(summary, "worst");
     print_sites(summary, out);
-    fprintf(out, "AUC, whole test set    alone %.4f (mean), federated %.4f, pooled %.4f\n",
-            real_of(auc, "alone"), real_of(auc, "federated"), real_of(auc, "pooled"));
+    fprintf(out, "AUC, whole test set    alone %s (mean), federated %s, pooled %s\n",
+            auc_of(auc, "alone").text, auc_of(auc, "federated").text, auc_of(auc, "pooled").text);
     if (json_is_object(worst))
-        fprintf(out, "worst off              %s, %.4f\n",
-                json_string_value(json_object_get(worst, "name")), real_of(worst, "auc_federated"));
+        fprintf(out, "worst off              %s, %s\n",
+                json_string_value(json_object_get(worst, "name")),
+                auc_of(worst, "auc_federated").text);
     if (json_is_true(json_object_get(summary, "private")))
         fprintf(out,
                 "privacy                epsilon %.3f at delta %g, noise %.3f (from the seed: not "

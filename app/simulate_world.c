@@ -10,7 +10,8 @@
 #define FEDERATION "simulated"
 #define START_NS   (UINT64_C(1700000000) * ATL_NS_PER_S)
 #define NOISE_PLAIN \
-    1000.0 /* in the plan of a federation without privacy: its ledgers barely move */
+    1000.0                /* in the plan of a federation without privacy: its ledgers barely move */
+#define NOISE_MAX  1000.0 /* of a plan */
 #define BUDGET_MAX 1e9
 
 /* --- in place of the broker --- */
@@ -214,6 +215,12 @@ static int choose_noise(struct simulate_world *w, struct atl_error *err)
         r = priv_calibrate(PRIV_RDP, &all, cfg->simulate.epsilon, cfg->federation.delta,
                            &w->noise_multiplier, err);
         w->budget = cfg->simulate.epsilon;
+        if (r == 0 && w->noise_multiplier > NOISE_MAX)
+            r = atl_error_set(err, -ERANGE,
+                              "simulate.epsilon %g takes a noise multiplier of %g, at most %g is "
+                              "expected: allow more, or plan fewer rounds or steps or a lower "
+                              "sample_rate",
+                              cfg->simulate.epsilon, w->noise_multiplier, NOISE_MAX);
     }
     w->plan_noise = w->noise_multiplier;
     return r;

@@ -143,14 +143,20 @@ def two_runs_side_by_side(folder):
                              folder / "private").stdout)
     assert doc["epsilon"][0] is None and doc["epsilon"][1] <= 2, doc
     table = atalaya("simulate", "compare", folder / "plain", folder / "private").stdout
-    assert "AUC federated" in table and "epsilon" in table
+    assert "AUC federated" in table and "epsilon" in table and "at delta" in table
     missing = atalaya("simulate", "compare", folder / "plain", folder / "nothing", code=1)
     assert "expected the folder of a finished run" in missing.stderr
+    for text in ("[1, 2]", '{"summary": {}}', '{"rounds": "four", "sites": []}'):
+        (folder / "plain" / "summary.json").write_text(text)
+        other = atalaya("simulate", "compare", folder / "plain", folder / "private", code=1)
+        assert "plain/summary.json is of no simulation" in other.stderr, other.stderr
 
 
 def clear_lines_about_what_is_wrong(folder):
     path = config(folder)
     atalaya("simulate", "-c", path, "--out", folder / "once")
+    first = atalaya("simulate", "-c", path, "--out", folder / "table")
+    assert "pooled -" in first.stderr and "nan" not in first.stderr, first.stderr
     again = atalaya("simulate", "-c", path, "--out", folder / "once", code=1)
     assert "holds a finished run" in again.stderr
     atalaya("simulate", "-c", path, "--out", folder / "once", "--restart")
@@ -159,6 +165,7 @@ def clear_lines_about_what_is_wrong(folder):
              ("rounds: 4", "rounds: 0", "federation.rounds: expected at least 1"),
              ("  normal:\n    - good\n", "", "simulate.normal is missing"),
              ("- good", "- nobody", "no normal rows"),
+             ("  alone: 0\n", "  alone: 0\n  epsilon: 0.0001\n", "allow more, or plan fewer"),
              ("column: site", "column: place", "no column 'place'"),
              ("  steps: 10\n", "  steps: 10\n  quorum: 9\n", "the quorum is 9"))
     good = path.read_text()
