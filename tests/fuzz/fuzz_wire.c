@@ -23,6 +23,7 @@ static size_t good_body(int which, uint8_t *out)
     const struct fed_model model = {.section = "flow", .values = tensor, .value_bytes = 8};
     const struct fed_chunk chunk = {.total = 8, .data = tensor, .bytes = 8};
     const struct fed_ack ack = {.edge = "edge-1", .verdict = FED_VERDICT_STORED, .have = 1};
+    const struct fed_lease lease = {.lease_ns = 1, .n_spent = 2, .spent = {{1, 2, 3}, {.5, 4, 5}}};
     switch (which) {
     case 0:
         return fed_plan_encode(&plan, out, BODY_BYTES);
@@ -30,8 +31,10 @@ static size_t good_body(int which, uint8_t *out)
         return fed_model_encode(&model, out, BODY_BYTES);
     case 2:
         return fed_chunk_encode(&chunk, out, BODY_BYTES);
-    default:
+    case 3:
         return fed_ack_encode(&ack, out, BODY_BYTES);
+    default:
+        return fed_lease_encode(&lease, out, BODY_BYTES);
     }
 }
 
@@ -42,6 +45,7 @@ static size_t again(int which, const uint8_t *body, size_t bytes, uint8_t *out)
     struct fed_model model;
     struct fed_chunk chunk;
     struct fed_ack ack;
+    struct fed_lease lease;
     switch (which) {
     case 0:
         return fed_plan_decode(&plan, body, bytes) == 0 ? fed_plan_encode(&plan, out, BODY_BYTES)
@@ -54,8 +58,12 @@ static size_t again(int which, const uint8_t *body, size_t bytes, uint8_t *out)
         return fed_chunk_decode(&chunk, body, bytes) == 0
                    ? fed_chunk_encode(&chunk, out, BODY_BYTES)
                    : 0;
-    default:
+    case 3:
         return fed_ack_decode(&ack, body, bytes) == 0 ? fed_ack_encode(&ack, out, BODY_BYTES) : 0;
+    default:
+        return fed_lease_decode(&lease, body, bytes) == 0
+                   ? fed_lease_encode(&lease, out, BODY_BYTES)
+                   : 0;
     }
 }
 
@@ -88,10 +96,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     if (bytes == 0)
         return 0;
-    int which = data[0] % 7;
-    if (which < 4)
+    int which = data[0] % 8;
+    if (which < 5)
         body(which, data + 1, bytes - 1);
     else
-        update((enum fed_encoding)(which - 4), data + 1, bytes - 1);
+        update((enum fed_encoding)(which - 5), data + 1, bytes - 1);
     return 0;
 }
