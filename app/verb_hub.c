@@ -208,10 +208,11 @@ static const char *federation_state(const struct hub *h)
 
 static void publish_metrics(struct hub *h)
 {
-    json_t *doc =
-        json_pack("{s:i, s:o, s:{s:s, s:I, s:o, s:f}}", "schema", 1, "ts", node_now(), "federation",
-                  "state", federation_state(h), "round", (json_int_t)fed_hub_round(h->fed),
-                  "epsilon", node_number(fed_hub_spent(h->fed)), "delta", h->cfg->federation.delta);
+    json_t *doc = json_pack("{s:i, s:o, s:{s:s, s:I, s:o, s:f, s:I}}", "schema", 1, "ts",
+                            node_now(), "federation", "state", federation_state(h), "round",
+                            (json_int_t)fed_hub_round(h->fed), "epsilon",
+                            node_number(fed_hub_spent(h->fed)), "delta", h->cfg->federation.delta,
+                            "quarantined", (json_int_t)fed_hub_quarantined(h->fed));
     node_publish(&h->node, "metrics", doc, 0, false);
 }
 

@@ -22,13 +22,6 @@ static const float levels[8] = {0.1284F, 0.3881F, 0.6568F, 0.9424F,
                                 1.2562F, 1.6181F, 2.0690F, 2.7326F};
 static const float edges[7] = {0.2582F, 0.5224F, 0.7996F, 1.0993F, 1.4371F, 1.8435F, 2.4008F};
 
-static const char *const names[] = {"float32", "int8", "rotated4"};
-
-const char *fed_encoding_name(enum fed_encoding encoding)
-{
-    return (size_t)encoding < ATL_ARRAY_LEN(names) ? names[encoding] : "unknown";
-}
-
 uint32_t fed_encoding_bytes(enum fed_encoding encoding, uint32_t n)
 {
     switch (encoding) {

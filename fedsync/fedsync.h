@@ -51,8 +51,6 @@ uint32_t fed_roster_count(const struct fed_roster *roster);
 
 /** How an update travels: docs/reference/wire.md. */
 enum fed_encoding { FED_FLOAT32, FED_INT8, FED_ROTATED4 };
-/** "float32", "int8", "rotated4". */
-const char *fed_encoding_name(enum fed_encoding encoding);
 
 /** What one protected thing is: a row, that is one flow, or all rows of one host. */
 #define FED_UNIT_FLOW "flow"
@@ -260,7 +258,6 @@ enum fed_hub_role {
     FED_HUB_LEADING,   /* always, without a peer */
 };
 enum fed_hub_role fed_hub_role(const struct fed_hub *hub);
-const char *fed_hub_role_name(enum fed_hub_role role);
 /** With a peer: is there a transport? Before the first step, and whenever it changes. */
 void fed_hub_connected(struct fed_hub *hub, bool connected);
 

@@ -13,12 +13,6 @@ enum fed_hub_role fed_hub_role(const struct fed_hub *hub)
     return hub->watch.role;
 }
 
-const char *fed_hub_role_name(enum fed_hub_role role)
-{
-    static const char *const names[] = {"listening", "standby", "claiming", "leading"};
-    return (size_t)role < ATL_ARRAY_LEN(names) ? names[role] : "unknown";
-}
-
 void fed_lease_init(struct fed_hub *hub)
 {
     struct fed_watch *w = &hub->watch;

@@ -101,7 +101,8 @@ def the_standby_takes_over_and_back():
                     seen, "atalaya/v1/core/hub-a/metrics",
                     lambda p: p["federation"]["state"] == "standby" and
                     p["federation"]["round"] >= later["round"] and
-                    p["federation"]["epsilon"] >= later["epsilon"]), 20)
+                    p["federation"]["epsilon"] >= later["epsilon"] and
+                    p["federation"]["quarantined"] == 0), 20)
                 opened = kill_in_a_round(seen, b)
                 assert opened["epoch"] == later["epoch"], "nobody took over without need"
                 takes_over(again, 2, time.monotonic())
