@@ -24,9 +24,11 @@
 #include "privacy/accountant_priv.h"
 
 struct priv_ledger {
+    char dir[PATH_MAX];
     struct ledger_book book;
+    struct ledger_head head; /* as opened, whatever becomes of the book */
     int lock_fd, fd;
-    bool refusing; /* a write failed: what is on disk is not known until reopened */
+    bool unsure; /* a write failed: what is on disk is not known until it was read again */
     double budget, spent;
 };
 
@@ -94,7 +96,8 @@ static int lock(struct priv_ledger *l, const char *dir, struct atl_error *err)
     return atl_error_set(err, -EAGAIN, "%s is in use by another process", l->book.path);
 }
 
-static int load(struct priv_ledger *l, struct atl_error *err)
+/** @param may_begin  whether neither file may be there */
+static int load(struct priv_ledger *l, bool may_begin, struct atl_error *err)
 {
     struct ledger_book *book = &l->book;
     struct ledger_link anchor;
@@ -103,7 +106,7 @@ static int load(struct priv_ledger *l, struct atl_error *err)
     if (r == 0)
         r = priv_ledger_book_read(book, &anchor, &whole, &bytes, err);
     bool fresh = r == -ENOENT;
-    if (r < 0 && !fresh)
+    if (r < 0 && !(fresh && may_begin))
         return r;
     l->fd = open(book->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_CREAT : 0),
                  0600);
@@ -149,7 +152,7 @@ static int head_check(const struct priv_ledger *l, const struct priv_ledger_conf
 static int open_locked(struct priv_ledger *l, const struct priv_ledger_config *cfg,
                        struct atl_error *err)
 {
-    int r = load(l, err);
+    int r = load(l, true, err);
     if (r < 0)
         return r;
     r = l->book.link.seq == UINT64_MAX ? head_write(l, cfg, err) : head_check(l, cfg, err);
@@ -157,10 +160,36 @@ static int open_locked(struct priv_ledger *l, const struct priv_ledger_config *c
         return r;
     /* another accountant may read the same events: both bounds are true */
     l->book.head.accountant = cfg->accountant;
+    l->head = l->book.head;
     l->budget = cfg->budget_epsilon;
     l->spent = INFINITY;
     r = priv_ledger_book_epsilon(&l->book, cfg->accountant, NULL, &l->spent, err);
     return r == -ERANGE ? 0 : r;
+}
+
+/* After a failed write the disk alone knows what was charged; we have had the lock all the time. */
+static int read_again(struct priv_ledger *l, struct atl_error *err)
+{
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = -1;
+    priv_ledger_book_finish(&l->book);
+    int r = priv_ledger_book_init(&l->book, l->dir, err);
+    if (r == 0)
+        r = load(l, false, err);
+    if (r == 0 &&
+        (strcmp(l->book.head.owner, l->head.owner) != 0 ||
+         strcmp(l->book.head.unit, l->head.unit) != 0 || l->book.head.delta != l->head.delta))
+        r = atl_error_set(err, -EBADMSG, "%s is not the one that was opened", l->book.path);
+    l->book.head.accountant = l->head.accountant;
+    double spent = INFINITY;
+    if (r == 0)
+        r = priv_ledger_book_epsilon(&l->book, l->head.accountant, NULL, &spent, err);
+    if (r < 0 && r != -ERANGE)
+        return r;
+    l->spent = spent;
+    l->unsure = false;
+    return 0;
 }
 
 int priv_ledger_open(struct priv_ledger **ret_ledger, const struct priv_ledger_config *cfg,
@@ -178,7 +207,10 @@ int priv_ledger_open(struct priv_ledger **ret_ledger, const struct priv_ledger_c
     if (l == NULL)
         return atl_error_set(err, -ENOMEM, "ledger in %s: out of memory", cfg->dir);
     l->lock_fd = l->fd = -1;
-    r = priv_ledger_book_init(&l->book, cfg->dir, err);
+    if (!atl_copy(l->dir, sizeof(l->dir), cfg->dir))
+        r = atl_error_set(err, -ENAMETOOLONG, "ledger folder %.80s…: name too long", cfg->dir);
+    if (r == 0)
+        r = priv_ledger_book_init(&l->book, cfg->dir, err);
     if (r == 0)
         r = lock(l, cfg->dir, err);
     if (r == 0) {
@@ -220,9 +252,6 @@ int priv_ledger_epsilon_after(const struct priv_ledger *l, const struct priv_eve
 static int charge_check(const struct priv_ledger *l, const struct priv_charge *charge,
                         double *ret_epsilon, struct atl_error *err)
 {
-    if (l->refusing)
-        return atl_error_set(err, -EIO, "%s: an earlier write failed; reopen it first",
-                             l->book.path);
     int r = priv_event_check(&charge->event, err);
     if (r == 0 && charge->event.mechanism > PRIV_LAPLACE)
         r = atl_error_set(err, -EINVAL, "mechanism: %s cannot be charged round by round",
@@ -265,7 +294,9 @@ int priv_ledger_charge(struct priv_ledger *l, const struct priv_charge *charge,
                        struct atl_error *err)
 {
     struct ledger_entry entry = {.charge = *charge};
-    int r = charge_check(l, charge, &entry.epsilon, err);
+    int r = l->unsure ? read_again(l, err) : 0;
+    if (r == 0)
+        r = charge_check(l, charge, &entry.epsilon, err);
     if (r < 0)
         return r;
     atl_copy(entry.owner, sizeof(entry.owner), l->book.head.owner);
@@ -285,7 +316,7 @@ int priv_ledger_charge(struct priv_ledger *l, const struct priv_charge *charge,
     if (r == 0)
         r = anchor_write(&l->book, err);
     if (r < 0)
-        l->refusing = true;
+        l->unsure = true;
     return r;
 }
 

@@ -161,8 +161,8 @@ void priv_ledger_close(struct priv_ledger *ledger);
  * on disk. Idempotent: the same (federation, epoch, round) is charged once and later calls return
  * -EALREADY: then only the very bytes of the first release may be sent again, never fresh noise.
  * @return 0, -EALREADY, -EDQUOT (would pass the budget; nothing written), -EINVAL (out of range, or
- *  the round was charged with another event), -ENOSPC (131,072 charges), negative errno on I/O (the
- *  ledger then refuses with -EIO until reopened)
+ *  the round was charged with another event), -ENOSPC (131,072 charges), negative errno on I/O
+ * (what the disk then holds is read again before the next charge, and counts)
  */
 int priv_ledger_charge(struct priv_ledger *ledger, const struct priv_charge *charge,
                        struct atl_error *err);

@@ -408,18 +408,55 @@ static void serves_one_process(void **state)
     priv_ledger_close(must_open());
 }
 
-static void refuses_after_a_failed_write(void **state)
+/* A folder where the anchor stood: the line of this round is written, its anchor cannot be. */
+static void fail_to_charge(struct priv_ledger *l, uint64_t round)
+{
+    struct priv_charge charge = charge_of(round);
+    char aside[160];
+    snprintf(aside, sizeof(aside), "%s.aside", anchor_path);
+    assert_int_equal(rename(anchor_path, aside), 0);
+    assert_int_equal(mkdir(anchor_path, 0700), 0);
+    assert_true(priv_ledger_charge(l, &charge, &err) < 0);
+    charge.round++;
+    assert_true(priv_ledger_charge(l, &charge, &err) < 0); /* as long as it lasts */
+    assert_int_equal(rmdir(anchor_path), 0);
+    assert_int_equal(rename(aside, anchor_path), 0);
+}
+
+static void goes_on_after_a_failed_write(void **state)
 {
     (void)state;
+    charge_rounds(1, 2);
     struct priv_ledger *l = must_open();
-    struct priv_charge charge = charge_of(1);
+    fail_to_charge(l, 3);
+    struct priv_charge charge = charge_of(3);
+    assert_int_equal(priv_ledger_charge(l, &charge, &err), -EALREADY); /* its line is on disk */
+    assert_int_equal(priv_ledger_entries(l), 3);
+    charge.round = 4;
+    assert_int_equal(priv_ledger_charge(l, &charge, &err), 0);
+    double spent = priv_ledger_epsilon(l);
+    priv_ledger_close(l);
+    l = must_open();
+    assert_int_equal(priv_ledger_entries(l), 4);
+    assert_true(priv_ledger_epsilon(l) == spent);
+    priv_ledger_close(l);
+}
+
+/* What is read again must be what was there, and one line more at most. */
+static void trusts_nothing_else_after_a_failed_write(void **state)
+{
+    (void)state;
+    charge_rounds(1, 2);
+    struct priv_ledger *l = must_open();
+    fail_to_charge(l, 3);
     assert_int_equal(unlink(anchor_path), 0);
-    assert_int_equal(mkdir(anchor_path, 0700), 0); /* a folder in the way: rename fails */
-    assert_true(priv_ledger_charge(l, &charge, &err) < 0);
-    charge.round = 2;
-    assert_int_equal(rmdir(anchor_path), 0);
-    assert_int_equal(priv_ledger_charge(l, &charge, &err), -EIO);
-    assert_non_null(strstr(err.text, "reopen"));
+    struct priv_charge charge = charge_of(4);
+    assert_int_equal(priv_ledger_charge(l, &charge, &err), -EBADMSG);
+    assert_non_null(strstr(err.text, "the anchor is gone"));
+    assert_int_equal(unlink(ledger_path), 0);
+    for (int i = 0; i < 2; i++) /* both gone: never begun again */
+        assert_int_equal(priv_ledger_charge(l, &charge, &err), -ENOENT);
+    assert_int_equal(access(ledger_path, F_OK), -1);
     priv_ledger_close(l);
 }
 
@@ -596,7 +633,8 @@ int main(int argc, char **argv)
         CASE(survives_a_crash_at_any_byte),
         CASE(survives_a_crash_at_birth),
         CASE(serves_one_process),
-        CASE(refuses_after_a_failed_write),
+        CASE(goes_on_after_a_failed_write),
+        CASE(trusts_nothing_else_after_a_failed_write),
         CASE(verifies_beside_a_writer),
         CASE(verifying_finds_an_edit_and_repairs_nothing),
         CASE(is_never_below_what_was_released),
