@@ -33,6 +33,7 @@ struct hub {
     struct canary *canary;       /* NULL without one */
     struct fed_round_info *last; /* for metrics; NULL before the first round */
     bool finished;               /* already said */
+    bool hears_updates;
     atl_ns metrics_due_ns;
 };
 
@@ -131,16 +132,28 @@ static void on_state(void *ctx, const struct bus_message *message)
     json_decref(doc);
 }
 
+static int hear(struct hub *h, const char *tail)
+{
+    char filter[BUS_TOPIC_BYTES];
+    snprintf(filter, sizeof(filter), FED_PREFIX "%s/%s", h->cfg->federation.name, tail);
+    return bus_client_subscribe(h->node.bus, filter, 1, on_message, h);
+}
+
+/* Updates are most of the traffic, and nothing to a hub that has not led. */
+static void hear_updates(struct hub *h)
+{
+    if (!h->hears_updates && fed_hub_role(h->fed) == FED_HUB_LEADING)
+        h->hears_updates = hear(h, "up/+") == 0;
+}
+
 static int subscribe(struct hub *h, struct atl_error *err)
 {
-    static const char *const tails[] = {"up/+", "lease", "model", "plan"}; /* of the peer, too */
-    size_t n = h->cfg->federation.standby[0] != '\0' ? ATL_ARRAY_LEN(tails) : 1;
+    static const char *const tails[] = {"lease", "model", "plan"}; /* of the peer, too */
+    size_t n = h->cfg->federation.standby[0] != '\0' ? ATL_ARRAY_LEN(tails) : 0;
     int r = 0;
-    for (size_t i = 0; i < n && r == 0; i++) {
-        char filter[BUS_TOPIC_BYTES];
-        snprintf(filter, sizeof(filter), FED_PREFIX "%s/%s", h->cfg->federation.name, tails[i]);
-        r = bus_client_subscribe(h->node.bus, filter, 1, on_message, h);
-    }
+    hear_updates(h); /* without a peer now: what the broker kept for us comes with the connection */
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = hear(h, tails[i]);
     if (r == 0)
         r = bus_client_subscribe(h->node.bus, "atalaya/v1/+/+/state", 1, on_state, h);
     return r < 0 ? atl_error_set(err, r, "cannot subscribe to the federation") : 0;
@@ -220,6 +233,7 @@ static void turn(struct hub *h)
 {
     atl_ns now_ns = atl_clock_mono_ns();
     fed_hub_connected(h->fed, h->node.connected);
+    hear_updates(h);
     fed_hub_step(h->fed, atl_clock_wall_ns());
     if (fed_hub_finished(h->fed) && !h->finished) {
         h->finished = true;

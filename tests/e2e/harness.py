@@ -122,11 +122,11 @@ class Process:
                 self.child.wait()
 
 
-def broker(folder, port, name="broker"):
+def broker(folder, port, name="broker", lines=""):
     need_tool("mosquitto")
     conf = folder / f"{name}.conf"
     conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-                    "max_queued_messages 20000\n")
+                    f"max_queued_messages 20000\n{lines}")
     conf.chmod(0o644)
     process = Process(["mosquitto", "-c", conf], folder / f"{name}.log")
 

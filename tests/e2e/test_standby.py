@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real mosquitto, two hubs and two edges: the one that leads is killed in the middle of a round."""
 import json
+import re
 import signal
 import time
 
@@ -58,6 +59,11 @@ def kill_in_a_round(seen, leader):
     return opened
 
 
+def hears_updates(between, name):
+    """Has the broker noted that it subscribed to them?"""
+    return re.search(rf" {name}-[0-9a-f]+ 1 atalaya/v1/fl/test/up/\+", between.text()) is not None
+
+
 def takes_over(process, times, killed_at):
     wait_until("a new leader", lambda: process.text().count("this hub leads") == times, 2 * LEASE)
     took = time.monotonic() - killed_at
@@ -82,12 +88,15 @@ def the_standby_takes_over_and_back():
         make_site(folder, 1)
         make_site(folder, 2)
         write_configs(folder, port)
-        with broker(folder, port), witness(folder, port) as seen, \
+        with broker(folder, port, lines="log_type subscribe\n") as between, \
+                witness(folder, port) as seen, \
                 hub(folder, "hub-a") as a, hub(folder, "hub-b") as b, \
                 Process([ATALAYA, "edge", "-c", folder / "edge-1.yaml"], folder / "e1.log") as e1, \
                 Process([ATALAYA, "edge", "-c", folder / "edge-2.yaml"], folder / "e2.log") as e2:
             done = committed(seen, 0)
             assert "this hub leads" in a.text() and "this hub leads" not in b.text()
+
+            assert hears_updates(between, "hub-a") and not hears_updates(between, "hub-b")
 
             opened = kill_in_a_round(seen, a)
             takes_over(b, 1, time.monotonic())
@@ -95,6 +104,7 @@ def the_standby_takes_over_and_back():
             assert later["round"] > opened["round"], (later, opened)
             assert sorted(later["participants"]) == ["edge-1", "edge-2"], later
             assert later["epsilon"] > done["epsilon"], (later, done)
+            assert hears_updates(between, "hub-b")
 
             with hub(folder, "hub-a") as again:
                 wait_until("the first one follows", lambda: first(
