@@ -195,6 +195,16 @@ static int ack_in(void *message, const uint8_t *in, size_t bytes)
     return fed_ack_decode(message, in, bytes);
 }
 
+static size_t lease_out(const void *message, uint8_t *out, size_t capacity)
+{
+    return fed_lease_encode(message, out, capacity);
+}
+
+static int lease_in(void *message, const uint8_t *in, size_t bytes)
+{
+    return fed_lease_decode(message, in, bytes);
+}
+
 static const struct fed_plan plan = {
     .section = "flow",
     .schema = {1, 2, 3},
@@ -224,7 +234,15 @@ static const struct fed_chunk chunk = {
 static const struct fed_ack ack = {
     .edge = "edge-1", .whole = {3}, .verdict = FED_VERDICT_STORED, .have = 1};
 
+static const struct fed_lease lease = {.lease_ns = 30 * ATL_NS_PER_S,
+                                       .commits = 4,
+                                       .model_epoch = 2,
+                                       .model_round = 6,
+                                       .n_spent = 2,
+                                       .spent = {{0.02, 1.1, 300}, {1, 100, 7}}};
+
 union message {
+    struct fed_lease lease;
     struct fed_plan plan;
     struct fed_model model;
     struct fed_chunk chunk;
@@ -237,10 +255,9 @@ static const struct {
     size_t (*encode)(const void *, uint8_t *, size_t);
     int (*decode)(void *, const uint8_t *, size_t);
 } kinds[] = {
-    {&plan, sizeof(plan), plan_out, plan_in},
-    {&model, sizeof(model), model_out, model_in},
-    {&chunk, sizeof(chunk), chunk_out, chunk_in},
-    {&ack, sizeof(ack), ack_out, ack_in},
+    {&plan, sizeof(plan), plan_out, plan_in},     {&model, sizeof(model), model_out, model_in},
+    {&chunk, sizeof(chunk), chunk_out, chunk_in}, {&ack, sizeof(ack), ack_out, ack_in},
+    {&lease, sizeof(lease), lease_out, lease_in},
 };
 
 static void messages_come_back(void **state)
@@ -261,6 +278,8 @@ static void messages_come_back(void **state)
     assert_memory_equal(back.chunk.data, tensor, 8);
     assert_int_equal(fed_ack_decode(&back.ack, out, fed_ack_encode(&ack, out, sizeof(out))), 0);
     assert_memory_equal(&back.ack, &ack, sizeof(ack));
+    assert_int_equal(fed_lease_decode(&back.lease, out, fed_lease_encode(&lease, out, 512)), 0);
+    assert_memory_equal(&back.lease, &lease, sizeof(lease));
     float values[2];
     fed_floats_from_wire(values, tensor, 2);
     assert_true(values[0] == 1.0F && values[1] == -2.0F);
@@ -277,6 +296,52 @@ static void a_dry_run_gives_the_size(void **state)
         memset(out, 0xee, sizeof(out));
         assert_int_equal(kinds[i].encode(kinds[i].message, out, bytes - 1), bytes);
         assert_int_equal(out[bytes - 1], 0xee);
+    }
+}
+
+static void the_longest_lease_has_room(void **state)
+{
+    (void)state;
+    uint8_t out[FED_LEASE_BYTES_MAX];
+    struct fed_lease full = {.lease_ns = FED_LEASE_MAX_NS,
+                             .commits = UINT64_MAX,
+                             .model_epoch = UINT64_MAX,
+                             .model_round = UINT64_MAX,
+                             .n_spent = FED_SPENT_MAX},
+                     back;
+    for (uint32_t i = 0; i < FED_SPENT_MAX; i++)
+        full.spent[i] = (struct fed_spent){1.0 / 3, 10.0 / 3, UINT64_MAX};
+    size_t bytes = fed_lease_encode(&full, out, sizeof(out));
+    assert_in_range(bytes, 1, sizeof(out));
+    assert_int_equal(fed_lease_decode(&back, out, bytes), 0);
+    assert_memory_equal(&back, &full, sizeof(full));
+}
+
+/* Each real number of each message. */
+static void what_is_not_a_number_is_refused(void **state)
+{
+    (void)state;
+    const double wrong[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(wrong); i++) {
+        struct fed_plan plans[] = {plan, plan, plan, plan, plan, plan}, plan_back;
+        struct fed_lease leases[] = {lease, lease}, lease_back;
+        uint8_t out[512];
+        plans[0].sample_rate = wrong[i];
+        plans[1].clip = wrong[i];
+        plans[2].noise_multiplier = wrong[i];
+        plans[3].learning_rate = (float)wrong[i];
+        plans[4].delta = wrong[i];
+        plans[5].proximal = (float)wrong[i];
+        leases[0].spent[0].sample_rate = wrong[i];
+        leases[1].spent[1].noise_multiplier = wrong[i];
+        for (size_t k = 0; k < ATL_ARRAY_LEN(plans); k++)
+            assert_int_equal(
+                fed_plan_decode(&plan_back, out, fed_plan_encode(&plans[k], out, sizeof(out))),
+                -EPROTO);
+        for (size_t k = 0; k < ATL_ARRAY_LEN(leases); k++)
+            assert_int_equal(
+                fed_lease_decode(&lease_back, out, fed_lease_encode(&leases[k], out, sizeof(out))),
+                -EPROTO);
     }
 }
 
@@ -336,6 +401,8 @@ int main(void)
         cmocka_unit_test(names_are_topic_levels_and_file_names),
         cmocka_unit_test(messages_come_back),
         cmocka_unit_test(a_dry_run_gives_the_size),
+        cmocka_unit_test(the_longest_lease_has_room),
+        cmocka_unit_test(what_is_not_a_number_is_refused),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(no_flipped_bit_gives_a_second_encoding),
     };
