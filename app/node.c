@@ -354,38 +354,26 @@ static int run_until_stopped(const char *path, enum config_role role, node_run_f
 int node_verb(const char *verb, const char *help, enum config_role role, int argc, char **argv,
               node_run_fn run)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     const char *path = NULL;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":c:vh", options, NULL)) != -1;) {
-        switch (c) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'v':
-            log_set_level(LOG_DEBUG);
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            return options_refuse(verb, c, argv, options);
-        }
-    }
+    bool verbose = false;
+    const struct options_row rows[] = {
+        {"config", 'c', OPTIONS_TEXT, .text = &path},
+        {"verbose", 'v', OPTIONS_FLAG, .flag = &verbose},
+    };
+    int code = options_read(verb, help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     if (path == NULL || optind < argc)
         return options_usage(verb, "expected -c FILE");
+    if (verbose)
+        log_set_level(LOG_DEBUG);
     int r = open_signals();
     if (r < 0) {
         fprintf(stderr, "atalaya %s: cannot take signals over: %s\n", verb, strerror(-r));
         close_signals();
         return EXIT_FAILED;
     }
-    int code = run_until_stopped(path, role, run);
+    code = run_until_stopped(path, role, run);
     close_signals();
     return code;
 }

@@ -119,18 +119,15 @@ static void print_json(const struct side sides[2])
     json_decref(doc);
 }
 
-int simulate_compare(int argc, char **argv)
+int simulate_compare(int argc, char **argv, const char *help)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
     struct side sides[2] = {{0}};
     struct atl_error err = {""};
     bool json = false;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
-        if (c != 'j')
-            return options_refuse("simulate compare", c, argv, options);
-        json = true;
-    }
+    const struct options_row options[] = {{"json", 0, OPTIONS_FLAG, .flag = &json}};
+    int code = options_read("simulate compare", help, options, ATL_ARRAY_LEN(options), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     if (argc - optind != 2)
         return options_usage("simulate compare", "expected two folders of runs");
     int r = open_side(&sides[0], argv[optind], &err);

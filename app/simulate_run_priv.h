@@ -65,6 +65,6 @@ void simulate_cost_begin(struct simulate_run *run);
 void simulate_cost_add(struct simulate_run *run);
 
 /** `simulate compare A B`. @return exit code */
-int simulate_compare(int argc, char **argv);
+int simulate_compare(int argc, char **argv, const char *help);
 
 #endif

@@ -38,95 +38,78 @@ static const char help[] =
     "Example: atalaya broker-setup --host broker.example.net --edge madrid/edge-1 \\\n"
     "             --edge lisboa/edge-2 --federation iberia /etc/mosquitto/atalaya\n";
 
-enum { OPT_HOST = 256, OPT_EDGE, OPT_HUB, OPT_VIEWER, OPT_FEDERATION, OPT_PORT, OPT_PAGE_PORT };
-enum { OPT_PAGE_DIR = OPT_PAGE_PORT + 1, OPT_DAYS, OPT_NO_PROOF, OPT_JSON };
-
-static const struct option options[] = {
-    {"host", required_argument, NULL, OPT_HOST},
-    {"edge", required_argument, NULL, OPT_EDGE},
-    {"hub", required_argument, NULL, OPT_HUB},
-    {"viewer", required_argument, NULL, OPT_VIEWER},
-    {"federation", required_argument, NULL, OPT_FEDERATION},
-    {"port", required_argument, NULL, OPT_PORT},
-    {"page-port", required_argument, NULL, OPT_PAGE_PORT},
-    {"page-dir", required_argument, NULL, OPT_PAGE_DIR},
-    {"days", required_argument, NULL, OPT_DAYS},
-    {"no-proof", no_argument, NULL, OPT_NO_PROOF},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+struct request {
+    struct broker_setup setup;
+    uint32_t port, page_port;
+    bool no_proof, json;
 };
 
 /* --- options --- */
 
-static int take_number(const char *option, uint32_t min, uint32_t max, uint32_t *ret_value,
-                       struct atl_error *err)
+static int take_host(void *ctx, const char *value, struct atl_error *err)
 {
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(optarg, &end, 10);
-    if (errno != 0 || end == optarg || *end != '\0' || optarg[0] == '-' || value < min ||
-        value > max)
-        return atl_error_set(err, -EINVAL,
-                             "--%s: expected a whole number from %u to %u, found "
-                             "'%.40s'",
-                             option, min, max, optarg);
-    *ret_value = (uint32_t)value;
-    return 0;
+    return broker_setup_add_host(ctx, value, err);
 }
 
-static int take_port(const char *option, uint16_t *ret_port, struct atl_error *err)
+static int take_edge(void *ctx, const char *value, struct atl_error *err)
 {
-    uint32_t value = 0;
-    int r = take_number(option, 1, UINT16_MAX, &value, err);
-    if (r == 0)
-        *ret_port = (uint16_t)value;
-    return r;
+    return broker_setup_add(ctx, BROKER_EDGE, value, err);
 }
 
-static int take_federation(struct broker_setup *s, struct atl_error *err)
+static int take_hub(void *ctx, const char *value, struct atl_error *err)
 {
-    if (!bus_name_valid(optarg))
+    return broker_setup_add(ctx, BROKER_HUB, value, err);
+}
+
+static int take_viewer(void *ctx, const char *value, struct atl_error *err)
+{
+    return broker_setup_add(ctx, BROKER_VIEWER, value, err);
+}
+
+static int take_federation(void *ctx, const char *value, struct atl_error *err)
+{
+    struct broker_setup *s = ctx;
+    if (!bus_name_valid(value))
         return atl_error_set(err, -EINVAL,
                              "--federation: expected 1 to 32 of a-z, 0-9 and '-', found '%.40s'",
-                             optarg);
-    atl_copy(s->federation, sizeof(s->federation), optarg);
+                             value);
+    atl_copy(s->federation, sizeof(s->federation), value);
     return 0;
 }
 
-static int take_page_dir(struct broker_setup *s, struct atl_error *err)
+static int take_page_dir(void *ctx, const char *value, struct atl_error *err)
 {
+    struct broker_setup *s = ctx;
     char path[PATH_MAX];
-    if (realpath(optarg, path) == NULL)
-        return atl_error_set(err, -errno, "--page-dir %.200s: %s", optarg, strerror(errno));
+    if (realpath(value, path) == NULL)
+        return atl_error_set(err, -errno, "--page-dir %.200s: %s", value, strerror(errno));
     if (!atl_copy(s->page_dir, sizeof(s->page_dir), path))
         return atl_error_set(err, -ENAMETOOLONG, "--page-dir: the path is too long");
     return 0;
 }
 
-/* @return 0, or negative errno with a line in *err */
-static int take_option(struct broker_setup *s, int option, struct atl_error *err)
+static int read_options(struct request *q, int argc, char **argv)
 {
-    switch (option) {
-    case OPT_HOST:
-        return broker_setup_add_host(s, optarg, err);
-    case OPT_EDGE:
-        return broker_setup_add(s, BROKER_EDGE, optarg, err);
-    case OPT_HUB:
-        return broker_setup_add(s, BROKER_HUB, optarg, err);
-    case OPT_VIEWER:
-        return broker_setup_add(s, BROKER_VIEWER, optarg, err);
-    case OPT_FEDERATION:
-        return take_federation(s, err);
-    case OPT_PORT:
-        return take_port("port", &s->port, err);
-    case OPT_PAGE_PORT:
-        return take_port("page-port", &s->page_port, err);
-    case OPT_PAGE_DIR:
-        return take_page_dir(s, err);
-    default:
-        return take_number("days", 60, 3650, &s->days, err);
-    }
+    struct broker_setup *s = &q->setup;
+    const struct options_row rows[] = {
+        {"host", 0, OPTIONS_TAKE, .ctx = s, .take = take_host},
+        {"edge", 0, OPTIONS_TAKE, .ctx = s, .take = take_edge},
+        {"hub", 0, OPTIONS_TAKE, .ctx = s, .take = take_hub},
+        {"viewer", 0, OPTIONS_TAKE, .ctx = s, .take = take_viewer},
+        {"federation", 0, OPTIONS_TAKE, .ctx = s, .take = take_federation},
+        {"port", 0, OPTIONS_COUNT32, .count32 = &q->port, .min = 1, .max = UINT16_MAX},
+        {"page-port", 0, OPTIONS_COUNT32, .count32 = &q->page_port, .min = 1, .max = UINT16_MAX},
+        {"page-dir", 0, OPTIONS_TAKE, .ctx = s, .take = take_page_dir},
+        {"days", 0, OPTIONS_COUNT32, .count32 = &s->days, .min = 60, .max = 3650},
+        {"no-proof", 0, OPTIONS_FLAG, .flag = &q->no_proof},
+        {"json", 0, OPTIONS_FLAG, .flag = &q->json},
+    };
+    q->port = s->port;
+    q->page_port = s->page_port;
+    int code = options_read("broker-setup", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    s->port = (uint16_t)q->port;
+    s->page_port = (uint16_t)q->page_port;
+    return code;
 }
 
 static bool has_role(const struct broker_setup *s, enum broker_role role)
@@ -263,15 +246,15 @@ static int fail(const struct atl_error *err)
     return EXIT_FAILED;
 }
 
-static int set_up(struct broker_setup *s, bool prove, bool json)
+static int set_up(struct broker_setup *s, const struct request *q)
 {
     struct atl_error err = {""};
     struct broker_proof proof = {.why = "not wanted"};
     if (broker_setup_write(s, &err) < 0)
         return fail(&err);
-    if (prove)
+    if (!q->no_proof)
         broker_proof_run(s, &proof);
-    if (json)
+    if (q->json)
         print_json(s, &proof);
     else
         print_text(s, &proof);
@@ -281,49 +264,36 @@ static int set_up(struct broker_setup *s, bool prove, bool json)
     return EXIT_FAILED;
 }
 
-/* Options add to what the folder already knows, so the folder is read first. */
-static int run(struct broker_setup *s, int argc, char **argv, const char *dir)
+/* Options add to what the folder already knows, so they are read a second time over it. */
+static int run(struct request *q, int argc, char **argv, const char *dir)
 {
+    struct broker_setup *s = &q->setup;
     struct atl_error err = {""};
     char path[PATH_MAX];
-    bool prove = true, json = false;
     if (broker_setup_load(s, realpath(dir, path) != NULL ? path : dir, &err) < 0)
         return fail(&err);
-    optind = 0; /* glibc: from the beginning */
-    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        if (c == OPT_NO_PROOF)
-            prove = false;
-        else if (c == OPT_JSON)
-            json = true;
-        else if (take_option(s, c, &err) < 0)
-            return options_usage("broker-setup", "%s", err.text);
-    }
+    int code = read_options(q, argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     if (fill_gaps(s, &err) < 0)
         return options_usage("broker-setup", "%s", err.text);
     if (enter_dir(dir, path, &err) < 0)
         return fail(&err);
     if (!atl_copy(s->dir, sizeof(s->dir), path))
         return options_usage("broker-setup", "%.80s…: the path is too long", path);
-    return set_up(s, prove, json);
+    return set_up(s, q);
 }
 
 int verb_broker_setup(int argc, char **argv)
 {
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        if (c == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
-        if (c == '?' || c == ':')
-            return options_refuse("broker-setup", c, argv, options);
-    }
-    if (optind + 1 != argc)
-        return options_usage("broker-setup", "expected one folder");
-    struct broker_setup *s = malloc(sizeof(*s));
-    if (s == NULL)
+    struct request *q = calloc(1, sizeof(*q));
+    if (q == NULL)
         return EXIT_FAILED;
-    int code = run(s, argc, argv, argv[optind]);
-    free(s);
+    int code = read_options(q, argc, argv);
+    if (code == OPTIONS_GO_ON && optind + 1 != argc)
+        code = options_usage("broker-setup", "expected one folder");
+    if (code == OPTIONS_GO_ON)
+        code = run(q, argc, argv, argv[optind]);
+    free(q);
     return code;
 }

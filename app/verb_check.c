@@ -60,35 +60,22 @@ static int check_file(const char *path, json_t *files)
 
 int verb_check(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"keys", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    bool json = false, list_keys = false;
+    const struct options_row rows[] = {
+        {"json", 0, OPTIONS_FLAG, .flag = &json},
+        {"keys", 0, OPTIONS_FLAG, .flag = &list_keys},
     };
-    json_t *files = NULL;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'j':
-            files = files != NULL ? files : json_array();
-            break;
-        case 'k':
-            print_keys();
-            return EXIT_OK;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            json_decref(files);
-            return options_refuse("check", c, argv, options);
-        }
+    int code = options_read("check", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    if (list_keys) {
+        print_keys();
+        return EXIT_OK;
     }
-    if (optind == argc) {
-        json_decref(files);
+    if (optind == argc)
         return options_usage("check", "expected a configuration file");
-    }
-    int code = EXIT_OK;
+    json_t *files = json ? json_array() : NULL;
+    code = EXIT_OK;
     for (int i = optind; i < argc; i++) {
         int one = check_file(argv[i], files);
         code = one != EXIT_OK ? one : code;

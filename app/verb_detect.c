@@ -329,58 +329,32 @@ static int check_usage(struct detect *d, int argc, char **argv)
         return options_usage("detect", "expected a capture file");
     if (d->save_path != NULL && d->n_baselines == 0)
         return options_usage("detect", "--save-model needs a --baseline to learn from");
-    return EXIT_OK;
+    return OPTIONS_GO_ON;
+}
+
+static int take_baseline(void *ctx, const char *value, struct atl_error *err)
+{
+    struct detect *d = ctx;
+    if (d->n_baselines == BASELINES_MAX)
+        return atl_error_set(err, -ENOSPC, "at most %d baselines", BASELINES_MAX);
+    d->baselines[d->n_baselines++] = value;
+    return 0;
 }
 
 int verb_detect(int argc, char **argv)
 {
-    enum { BASELINE = 256, MODEL, SAVE, SCORES, MIN_FLOWS, QUIET };
-    static const struct option options[] = {
-        {"baseline", required_argument, NULL, BASELINE},
-        {"model", required_argument, NULL, MODEL},
-        {"save-model", required_argument, NULL, SAVE},
-        {"scores", required_argument, NULL, SCORES},
-        {"min-flows", required_argument, NULL, MIN_FLOWS},
-        {"quiet", no_argument, NULL, QUIET},
-        {"json", no_argument, NULL, QUIET}, /* alerts are JSON already */
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     struct detect d = {.min_flows = 20};
-    char *end;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        switch (c) {
-        case BASELINE:
-            if (d.n_baselines == BASELINES_MAX)
-                return options_usage("detect", "at most %d baselines", BASELINES_MAX);
-            d.baselines[d.n_baselines++] = optarg;
-            break;
-        case MODEL:
-            d.model_path = optarg;
-            break;
-        case SAVE:
-            d.save_path = optarg;
-            break;
-        case SCORES:
-            d.scores_path = optarg;
-            break;
-        case MIN_FLOWS:
-            d.min_flows = (uint32_t)strtoul(optarg, &end, 10);
-            if (d.min_flows == 0 || d.min_flows > 1000000 || *end != '\0')
-                return options_usage("detect", "--min-flows: expected 1 to 1000000, found '%s'",
-                                     optarg);
-            break;
-        case QUIET:
-            d.quiet = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            return options_refuse("detect", c, argv, options);
-        }
-    }
-    int usage = check_usage(&d, argc, argv);
-    return usage != EXIT_OK ? usage : run(&d);
+    const struct options_row rows[] = {
+        {"baseline", 0, OPTIONS_TAKE, .ctx = &d, .take = take_baseline},
+        {"model", 0, OPTIONS_TEXT, .text = &d.model_path},
+        {"save-model", 0, OPTIONS_TEXT, .text = &d.save_path},
+        {"scores", 0, OPTIONS_TEXT, .text = &d.scores_path},
+        {"min-flows", 0, OPTIONS_COUNT32, .count32 = &d.min_flows, .min = 1, .max = 1e6},
+        {"quiet", 0, OPTIONS_FLAG, .flag = &d.quiet},
+        {"json", 0, OPTIONS_FLAG, .flag = &d.quiet}, /* alerts are JSON already */
+    };
+    int code = options_read("detect", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code == OPTIONS_GO_ON)
+        code = check_usage(&d, argc, argv);
+    return code == OPTIONS_GO_ON ? run(&d) : code;
 }

@@ -129,31 +129,14 @@ static int examine(const char *path, bool json)
 
 int verb_doctor(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     const char *path = NULL;
     bool json = false;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'j':
-            json = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            return options_refuse("doctor", c, argv, options);
-        }
-    }
-    if (optind < argc)
-        return options_usage("doctor", "expected nothing but options, found '%s'", argv[optind]);
-    return examine(path, json);
+    const struct options_row rows[] = {
+        {"config", 'c', OPTIONS_TEXT, .text = &path},
+        {"json", 0, OPTIONS_FLAG, .flag = &json},
+    };
+    int code = options_read("doctor", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code == OPTIONS_GO_ON)
+        code = options_no_words("doctor", argc, argv);
+    return code == OPTIONS_GO_ON ? examine(path, json) : code;
 }

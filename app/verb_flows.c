@@ -7,7 +7,6 @@
 #include "app/telecom_json_priv.h"
 #include "app/view_writer_priv.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -58,15 +57,17 @@ static const char *const profiles[] = {"atalaya", "cic", NULL};
 static const char *const backends[] = {"libpcap", "dpdk", NULL};
 static const char *const keys[] = {"inner", "outer", NULL}; /* enum dp_key_view */
 
+/* What was asked; the numbers are places in the lists above. */
+struct request {
+    int view, interval, format, profile, backend, key;
+    bool json, schema, compat, detailed, timed;
+};
+
 struct flows {
+    struct request asked;
     struct exporter_config cfg;
-    enum dp_backend backend;
-    enum dp_key_view key;
-    bool json, schema, compat, detailed;
     uint32_t detail;
-    json_t *telecom; /* of the file read last, if json */
-    enum flows_view view;
-    uint32_t interval_s;          /* 0: not given */
+    json_t *telecom;              /* of the file read last, if json */
     struct feat_context *context; /* NULL: no row is wanted */
     struct exporter *exporter;    /* flow view */
     struct view_writer *writer;   /* the others */
@@ -152,7 +153,7 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
             .flow = on_flow,
             .step = on_step,
             .report = f->writer != NULL ? on_report : NULL,
-            .link = f->view == FLOWS_LINK ? on_link : NULL,
+            .link = f->asked.view == FLOWS_LINK ? on_link : NULL,
             .end = files != NULL ? read_telecom : NULL,
             .detail_flows = f->detail,
             .ctx = f,
@@ -161,7 +162,8 @@ static int read_files(struct flows *f, char **paths, int n, json_t *files, struc
         f->telecom = NULL;
         if (f->context != NULL)
             feat_context_clear(f->context);
-        int r = replay_file(f->backend, f->key, paths[i], &ops, &c, err);
+        int r = replay_file((enum dp_backend)f->asked.backend, (enum dp_key_view)f->asked.key,
+                            paths[i], &ops, &c, err);
         add_counters(&f->total, &c);
         if (files != NULL) {
             json_array_append_new(files, summary_json(paths[i], &c, f->telecom));
@@ -188,13 +190,13 @@ static int open_flows(struct flows *f, struct atl_error *err)
 static int open_output(struct flows *f, struct atl_error *err)
 {
     f->cfg.patient = true;
-    if (f->view == FLOWS_FLOW || f->cfg.format == EXPORTER_NONE)
+    if (f->asked.view == FLOWS_FLOW || f->cfg.format == EXPORTER_NONE)
         return open_flows(f, err);
     const struct view_writer_config cfg = {
-        .view = f->view == FLOWS_HOST ? VIEW_WRITER_HOST : VIEW_WRITER_LINK,
+        .view = f->asked.view == FLOWS_HOST ? VIEW_WRITER_HOST : VIEW_WRITER_LINK,
         .format = (enum feat_format)f->cfg.format,
         .units = f->cfg.units,
-        .interval_s = f->interval_s != 0 ? f->interval_s : intervals_s[0],
+        .interval_s = intervals_s[f->asked.interval],
         .to = f->cfg.to,
     };
     return view_writer_create(&f->writer, &cfg, err);
@@ -216,7 +218,7 @@ static int run(struct flows *f, char **paths, int n)
         fprintf(stderr, "atalaya flows: %s\n", err.text);
         return EXIT_FAILED;
     }
-    json_t *files = f->json ? json_array() : NULL;
+    json_t *files = f->asked.json ? json_array() : NULL;
     r = read_files(f, paths, n, files, &err);
     /* records of a damaged capture are kept: what was read so far is true */
     struct atl_error write_err;
@@ -238,135 +240,68 @@ static int run(struct flows *f, char **paths, int n)
     return EXIT_OK;
 }
 
-static const struct option options[] = {
-    {"cic-compat", no_argument, NULL, 'c'},
-    {"format", required_argument, NULL, 'f'},
-    {"profile", required_argument, NULL, 'p'},
-    {"out", required_argument, NULL, 'o'},
-    {"backend", required_argument, NULL, 'b'},
-    {"json", no_argument, NULL, 'j'},
-    {"detail", required_argument, NULL, 'd'},
-    {"key", required_argument, NULL, 'k'},
-    {"nanoseconds", no_argument, NULL, 'n'},
-    {"schema", no_argument, NULL, 's'},
-    {"units", no_argument, NULL, 'u'},
-    {"view", required_argument, NULL, 'v'},
-    {"interval", required_argument, NULL, 'i'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-
-static bool take_detail(const char *text, uint32_t *ret_detail)
-{
-    char *end;
-    errno = 0;
-    unsigned long long n = strtoull(text, &end, 10);
-    bool good = isdigit((unsigned char)text[0]) && *end == '\0' && errno == 0 && n <= UINT32_MAX;
-    if (good)
-        *ret_detail = (uint32_t)n;
-    else
-        options_usage("flows", "--detail: expected a number of flows, found '%s'", text);
-    return good;
-}
-
-/* @return -1 to go on, or an exit code */
-static int take_option(struct flows *f, int c, char **argv)
-{
-    int choice = 0;
-    switch (c) {
-    case 'f':
-        choice = options_choice("flows", "--format", optarg, formats);
-        f->cfg.format = (enum exporter_format)choice;
-        break;
-    case 'p':
-        choice = options_choice("flows", "--profile", optarg, profiles);
-        f->cfg.profile = (enum exporter_profile)choice;
-        break;
-    case 'b':
-        choice = options_choice("flows", "--backend", optarg, backends);
-        f->backend = (enum dp_backend)choice;
-        break;
-    case 'k':
-        choice = options_choice("flows", "--key", optarg, keys);
-        f->key = (enum dp_key_view)choice;
-        break;
-    case 'v':
-        choice = options_choice("flows", "--view", optarg, views);
-        f->view = (enum flows_view)choice;
-        break;
-    case 'i':
-        choice = options_choice("flows", "--interval", optarg, intervals);
-        f->interval_s = choice < 0 ? 0 : intervals_s[choice];
-        break;
-    case 'c':
-        f->compat = true;
-        break;
-    case 'd':
-        f->detailed = true;
-        return take_detail(optarg, &f->detail) ? -1 : EXIT_USAGE;
-    case 'n':
-        f->cfg.nanoseconds = true;
-        break;
-    case 'o':
-        f->cfg.to = optarg;
-        break;
-    case 's':
-        f->schema = true;
-        break;
-    case 'u':
-        f->cfg.units = true;
-        break;
-    case 'j':
-        f->json = true;
-        break;
-    case 'h':
-        fputs(help, stdout);
-        return EXIT_OK;
-    default:
-        return options_refuse("flows", c, argv, options);
-    }
-    return choice < 0 ? EXIT_USAGE : -1;
-}
-
 /* @return NULL, or what contradicts what */
-static const char *check_view(const struct flows *f)
+static const char *check_view(const struct request *asked)
 {
-    if (f->interval_s != 0 && f->view != FLOWS_LINK)
+    if (asked->timed && asked->view != FLOWS_LINK)
         return "--interval is for --view link";
-    if (f->view == FLOWS_FLOW)
+    if (asked->compat && asked->profile != EXPORTER_CIC)
+        return "--cic-compat needs --profile cic";
+    if (asked->detailed && asked->profile != EXPORTER_CIC)
+        return "--detail needs --profile cic";
+    if (asked->view == FLOWS_FLOW)
         return NULL;
-    if (f->cfg.format == EXPORTER_IPFIX)
+    if (asked->format == EXPORTER_IPFIX)
         return "ipfix is for --view flow; write the other views as csv or jsonl";
-    return f->cfg.profile != EXPORTER_ATALAYA ? "the cic profile is for --view flow" : NULL;
+    return asked->profile != EXPORTER_ATALAYA ? "the cic profile is for --view flow" : NULL;
+}
+
+/* @return OPTIONS_GO_ON, or the exit code */
+static int check_request(struct flows *f, int argc)
+{
+    const struct request *asked = &f->asked;
+    struct atl_error err;
+    const char *wrong = check_view(asked);
+    if (wrong != NULL)
+        return options_usage("flows", "%s", wrong);
+    f->cfg.format = (enum exporter_format)asked->format;
+    f->cfg.profile = asked->compat ? EXPORTER_CIC_COMPAT : (enum exporter_profile)asked->profile;
+    if (!asked->detailed && asked->profile == EXPORTER_CIC)
+        f->detail = UINT32_MAX;
+    if (exporter_config_check(&f->cfg, &err) < 0)
+        return options_usage("flows", "%s", err.text);
+    if (optind == argc)
+        return options_usage("flows", "expected a capture file");
+    return OPTIONS_GO_ON;
 }
 
 int verb_flows(int argc, char **argv)
 {
     struct flows f = {0};
-    struct atl_error err;
+    struct request *asked = &f.asked;
     exporter_config_default(&f.cfg);
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":v:i:f:p:o:b:k:h", options, NULL)) != -1;) {
-        int code = take_option(&f, c, argv);
-        if (code >= 0)
-            return code;
-    }
-    if (f.schema)
-        return schema_print(f.json, stdout) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
-    if (f.compat && f.cfg.profile != EXPORTER_CIC)
-        return options_usage("flows", "--cic-compat needs --profile cic");
-    if (f.detailed && f.cfg.profile != EXPORTER_CIC)
-        return options_usage("flows", "--detail needs --profile cic");
-    if (!f.detailed && f.cfg.profile == EXPORTER_CIC)
-        f.detail = UINT32_MAX;
-    if (f.compat)
-        f.cfg.profile = EXPORTER_CIC_COMPAT;
-    const char *wrong = check_view(&f);
-    if (wrong != NULL)
-        return options_usage("flows", "%s", wrong);
-    if (exporter_config_check(&f.cfg, &err) < 0)
-        return options_usage("flows", "%s", err.text);
-    if (optind == argc)
-        return options_usage("flows", "expected a capture file");
-    return run(&f, argv + optind, argc - optind);
+    const struct options_row rows[] = {
+        {"view", 'v', OPTIONS_CHOICE, .choice = &asked->view, .choices = views},
+        {"interval", 'i', OPTIONS_CHOICE, .choice = &asked->interval, .choices = intervals,
+         .given = &asked->timed},
+        {"format", 'f', OPTIONS_CHOICE, .choice = &asked->format, .choices = formats},
+        {"profile", 'p', OPTIONS_CHOICE, .choice = &asked->profile, .choices = profiles},
+        {"cic-compat", 0, OPTIONS_FLAG, .flag = &asked->compat},
+        {"detail", 0, OPTIONS_COUNT32, .count32 = &f.detail, .max = UINT32_MAX,
+         .given = &asked->detailed},
+        {"out", 'o', OPTIONS_TEXT, .text = &f.cfg.to},
+        {"units", 0, OPTIONS_FLAG, .flag = &f.cfg.units},
+        {"nanoseconds", 0, OPTIONS_FLAG, .flag = &f.cfg.nanoseconds},
+        {"schema", 0, OPTIONS_FLAG, .flag = &asked->schema},
+        {"backend", 'b', OPTIONS_CHOICE, .choice = &asked->backend, .choices = backends},
+        {"key", 'k', OPTIONS_CHOICE, .choice = &asked->key, .choices = keys},
+        {"json", 0, OPTIONS_FLAG, .flag = &asked->json},
+    };
+    int code = options_read("flows", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    if (asked->schema)
+        return schema_print(asked->json, stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+    code = check_request(&f, argc);
+    return code == OPTIONS_GO_ON ? run(&f, argv + optind, argc - optind) : code;
 }

@@ -43,72 +43,27 @@ struct tally {
     uint64_t rows, gaps, steps_back, outside, anomalies;
 };
 
-static int parse_number(const char *option, const char *text, double *ret_value)
+static int parse(int argc, char **argv, struct request *request)
 {
-    char *end;
-    *ret_value = strtod(text, &end);
-    if (end == text || *end != '\0')
-        return options_usage("forecast", "--%s: \"%s\" is not a number", option, text);
-    return 0;
-}
-
-static int parse(int argc, char **argv, struct request *request, bool *ret_help)
-{
-    static const struct option options[] = {
-        {"csv", required_argument, NULL, 'i'},
-        {"out", required_argument, NULL, 'o'},
-        {"interval", required_argument, NULL, 'n'},
-        {"coverage", required_argument, NULL, 'c'},
-        {"risk", required_argument, NULL, 'r'},
-        {"state", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    struct learn_forecast_config *cfg = &request->cfg;
+    const struct options_row rows[] = {
+        {"csv", 'i', OPTIONS_TEXT, .text = &request->csv},
+        {"out", 'o', OPTIONS_TEXT, .text = &request->out},
+        {"interval", 0, OPTIONS_NUMBER, .number = &cfg->interval_s, .given = &request->shaped},
+        {"coverage", 0, OPTIONS_NUMBER, .number = &cfg->coverage, .given = &request->shaped},
+        {"risk", 0, OPTIONS_NUMBER, .number = &cfg->risk, .given = &request->shaped},
+        {"state", 0, OPTIONS_TEXT, .text = &request->state},
+        {"json", 0, OPTIONS_FLAG, .flag = &request->json},
     };
-    opterr = 0;
-    for (int c, r = 0; (c = getopt_long(argc, argv, ":i:o:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'i':
-            request->csv = optarg;
-            break;
-        case 'o':
-            request->out = optarg;
-            break;
-        case 'n':
-            r = parse_number("interval", optarg, &request->cfg.interval_s);
-            request->shaped = true;
-            break;
-        case 'c':
-            r = parse_number("coverage", optarg, &request->cfg.coverage);
-            request->shaped = true;
-            break;
-        case 'r':
-            r = parse_number("risk", optarg, &request->cfg.risk);
-            request->shaped = true;
-            break;
-        case 's':
-            request->state = optarg;
-            break;
-        case 'j':
-            request->json = true;
-            break;
-        case 'h':
-            *ret_help = true;
-            return 0;
-        default:
-            return options_refuse("forecast", c, argv, options);
-        }
-        if (r != 0)
-            return r;
-    }
+    int code = options_read("forecast", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     struct atl_error err;
     if (learn_forecast_config_check(&request->cfg, &err) < 0)
         return options_usage("forecast", "%s", err.text);
     if (request->csv == NULL)
         return options_usage("forecast", "--csv is missing");
-    if (optind != argc)
-        return options_usage("forecast", "unexpected \"%s\"", argv[optind]);
-    return 0;
+    return options_no_words("forecast", argc, argv);
 }
 
 static int open_forecaster(const struct request *request, struct learn_forecaster **ret_forecaster,
@@ -239,15 +194,10 @@ static int forecast(const struct request *request, FILE *in, struct atl_error *e
 int verb_forecast(int argc, char **argv)
 {
     struct request request = {0};
-    bool wants_help = false;
     learn_forecast_config_default(&request.cfg);
-    int code = parse(argc, argv, &request, &wants_help);
-    if (code != 0)
+    int code = parse(argc, argv, &request);
+    if (code != OPTIONS_GO_ON)
         return code;
-    if (wants_help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
     FILE *in = strcmp(request.csv, "-") == 0 ? stdin : fopen(request.csv, "re");
     if (in == NULL) {
         fprintf(stderr, "atalaya forecast: %s: %s\n", request.csv, strerror(errno));

@@ -18,30 +18,15 @@ static const char help[] =
 
 int verb_keys(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"dir", required_argument, NULL, 'd'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     const char *dir = NULL;
     bool json = false;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":d:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'd':
-            dir = optarg;
-            break;
-        case 'j':
-            json = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            return options_refuse("keys", c, argv, options);
-        }
-    }
+    const struct options_row rows[] = {
+        {"dir", 'd', OPTIONS_TEXT, .text = &dir},
+        {"json", 0, OPTIONS_FLAG, .flag = &json},
+    };
+    int code = options_read("keys", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     if (dir == NULL)
         return options_usage("keys", "--dir is missing");
     if (optind == argc)

@@ -218,25 +218,15 @@ static int show(const json_t *o, bool json)
 
 int verb_model(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"config", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     bool json = false;
     const char *config = NULL;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":hc:", options, NULL)) != -1;) {
-        if (c == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
-        if (c != 'j' && c != 'c')
-            return options_refuse("model", c, argv, options);
-        json = json || c == 'j';
-        config = c == 'c' ? optarg : config;
-    }
+    const struct options_row rows[] = {
+        {"json", 0, OPTIONS_FLAG, .flag = &json},
+        {"config", 'c', OPTIONS_TEXT, .text = &config},
+    };
+    int code = options_read("model", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     const char *word = optind < argc ? argv[optind] : "";
     int files = argc - optind - 1;
     if (strcmp(word, "rollback") == 0)

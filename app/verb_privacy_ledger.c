@@ -99,40 +99,20 @@ static int show(const char *dir, double budget, bool json)
         print_json(&summary, budget, list.charges);
     else
         print_text(&summary, budget);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fputs("atalaya privacy ledger: cannot write the result\n", stderr);
-        return EXIT_FAILED;
-    }
     return EXIT_OK;
 }
 
 int privacy_ledger(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     const char *path = NULL;
     bool json = false;
-    optind = 0; /* start anew behind the word */
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'j':
-            json = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            return options_refuse("privacy ledger", c, argv, options);
-        }
-    }
+    const struct options_row rows[] = {
+        {"config", 'c', OPTIONS_TEXT, .text = &path},
+        {"json", 0, OPTIONS_FLAG, .flag = &json},
+    };
+    int code = options_read("privacy ledger", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     if ((path != NULL) == (optind < argc) || optind + 1 < argc)
         return options_usage("privacy ledger", "expected either -c EDGE.yaml or one folder");
     if (path == NULL)

@@ -7,6 +7,7 @@
 #include "app/verb_privacy_priv.h"
 #include "privacy/privacy.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -42,8 +43,8 @@ static const char help[] =
 struct plan {
     double epsilon, delta, q, sigma;
     uint64_t steps, rounds, records, edges, params;
-    int unit; /* index into units */
-    enum priv_accountant accountant;
+    int unit;       /* index into units */
+    int accountant; /* enum priv_accountant */
     bool json;
 };
 
@@ -86,15 +87,15 @@ static void take_config(struct plan *plan, const struct config *cfg)
     plan->edges = cfg->federation.expected != 0 ? cfg->federation.expected : cfg->federation.quorum;
 }
 
-static int read_config(struct plan *plan, const char *path)
+static int read_config(void *ctx, const char *path, struct atl_error *err)
 {
     struct config *cfg = calloc(1, sizeof(*cfg));
     struct config_report *report = calloc(1, sizeof(*report));
-    int r = EXIT_FAILED;
+    int r = atl_error_set(err, -ENOMEM, "out of memory");
     if (cfg != NULL && report != NULL) {
-        r = config_load(path, cfg, report) == 0 ? EXIT_OK : EXIT_CONFIG;
-        if (r == EXIT_OK)
-            take_config(plan, cfg);
+        r = config_load(path, cfg, report) == 0 ? 0 : EXIT_CONFIG;
+        if (r == 0)
+            take_config(ctx, cfg);
         else
             config_report_print(report, path, stderr);
         config_report_finish(report);
@@ -104,101 +105,42 @@ static int read_config(struct plan *plan, const char *path)
     return r;
 }
 
-enum { OPT_FIRST = 256, OPT_UNIT, OPT_ACCOUNTANT, OPT_JSON, OPT_NUMBERS };
-
-struct number {
-    const char *name;
-    size_t offset;
-    bool whole;
-    double min, max;
-};
-
-#define WHOLE(name, field, max)                          \
-    {                                                    \
-        name, offsetof(struct plan, field), true, 1, max \
-    }
-#define REAL(name, field, min, max)                         \
-    {                                                       \
-        name, offsetof(struct plan, field), false, min, max \
-    }
-static const struct number numbers[] = {
-    REAL("epsilon", epsilon, 1e-6, 1e6),
-    REAL("delta", delta, 1e-300, 0.5),
-    REAL("q", q, 1e-9, 1),
-    REAL("sigma", sigma, 1e-3, 1e6),
-    WHOLE("steps", steps, 1e9),
-    WHOLE("rounds", rounds, ROUNDS_MAX),
-    WHOLE("records", records, 1e12),
-    WHOLE("edges", edges, 1e6),
-    WHOLE("params", params, 1e9),
-};
-
-static int take_number(struct plan *plan, const struct number *number, const char *text)
+static int leave_out(void *ctx, const char *value, struct atl_error *err)
 {
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !(value >= number->min && value <= number->max) ||
-        (number->whole && value != floor(value)))
-        return options_usage(VERB, "--%s: expected a%s number from %g to %g, found '%s'",
-                             number->name, number->whole ? " whole" : "", number->min, number->max,
-                             text);
-    char *place = (char *)plan + number->offset;
-    if (number->whole)
-        *(uint64_t *)(void *)place = (uint64_t)value;
-    else
-        *(double *)(void *)place = value;
-    return EXIT_OK;
+    (void)ctx;
+    (void)value;
+    (void)err;
+    return 0;
 }
 
-static int take_option(struct plan *plan, int c, const char *text)
+static int read_options(struct plan *plan, options_take_fn take_config_file, int argc, char **argv)
 {
-    static const char *const accountants[] = {"rdp", "pld", NULL};
-    if (c >= OPT_NUMBERS)
-        return take_number(plan, &numbers[c - OPT_NUMBERS], text);
-    if (c == OPT_JSON) {
-        plan->json = true;
-        return EXIT_OK;
-    }
-    int choice = c == OPT_UNIT ? options_choice(VERB, "--unit", text, units)
-                               : options_choice(VERB, "--accountant", text, accountants);
-    if (choice < 0)
-        return EXIT_USAGE;
-    if (c == OPT_UNIT)
-        plan->unit = choice;
-    else
-        plan->accountant = choice == 1 ? PRIV_PLD : PRIV_RDP;
-    return EXIT_OK;
+    const char *accountants[] = {priv_accountant_name(PRIV_RDP), priv_accountant_name(PRIV_PLD),
+                                 NULL};
+    const struct options_row rows[] = {
+        {"config", 'c', OPTIONS_TAKE, .ctx = plan, .take = take_config_file},
+        {"epsilon", 0, OPTIONS_NUMBER, .number = &plan->epsilon, .min = 1e-6, .max = 1e6},
+        {"delta", 0, OPTIONS_NUMBER, .number = &plan->delta, .min = 1e-300, .max = 0.5},
+        {"q", 0, OPTIONS_NUMBER, .number = &plan->q, .min = 1e-9, .max = 1},
+        {"sigma", 0, OPTIONS_NUMBER, .number = &plan->sigma, .min = 1e-3, .max = 1e6},
+        {"steps", 0, OPTIONS_COUNT, .count = &plan->steps, .min = 1, .max = 1e9},
+        {"rounds", 0, OPTIONS_COUNT, .count = &plan->rounds, .min = 1, .max = ROUNDS_MAX},
+        {"records", 0, OPTIONS_COUNT, .count = &plan->records, .min = 1, .max = 1e12},
+        {"edges", 0, OPTIONS_COUNT, .count = &plan->edges, .min = 1, .max = 1e6},
+        {"params", 0, OPTIONS_COUNT, .count = &plan->params, .min = 1, .max = 1e9},
+        {"unit", 0, OPTIONS_CHOICE, .choice = &plan->unit, .choices = units},
+        {"accountant", 0, OPTIONS_CHOICE, .choice = &plan->accountant, .choices = accountants},
+        {"json", 0, OPTIONS_FLAG, .flag = &plan->json},
+    };
+    int code = options_read(VERB, help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    return code == OPTIONS_GO_ON ? options_no_words(VERB, argc, argv) : code;
 }
 
 /* Configurations first, so that an option wins wherever it stands. */
-static int parse(struct plan *plan, int argc, char **argv, bool *ret_help)
+static int parse(struct plan *plan, int argc, char **argv)
 {
-    struct option options[ATL_ARRAY_LEN(numbers) + 6] = {
-        {"config", required_argument, NULL, 'c'},
-        {"unit", required_argument, NULL, OPT_UNIT},
-        {"accountant", required_argument, NULL, OPT_ACCOUNTANT},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"help", no_argument, NULL, 'h'},
-    };
-    for (size_t i = 0; i < ATL_ARRAY_LEN(numbers); i++)
-        options[5 + i] =
-            (struct option){numbers[i].name, required_argument, NULL, OPT_NUMBERS + (int)i};
-    opterr = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        optind = 0;
-        for (int c, r; (c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1;) {
-            if (c == ':' || c == '?')
-                return options_refuse(VERB, c, argv, options);
-            *ret_help = *ret_help || c == 'h';
-            if (c == 'c' && pass == 0)
-                r = read_config(plan, optarg);
-            else
-                r = c >= OPT_FIRST && pass == 1 ? take_option(plan, c, optarg) : EXIT_OK;
-            if (r != EXIT_OK)
-                return r;
-        }
-    }
-    return optind < argc ? options_usage(VERB, "unexpected word '%s'", argv[optind]) : EXIT_OK;
+    int code = read_options(plan, read_config, argc, argv);
+    return code == OPTIONS_GO_ON ? read_options(plan, leave_out, argc, argv) : code;
 }
 
 /* --- answers --- */
@@ -218,7 +160,7 @@ static double epsilon_after(const struct plan *plan, uint64_t rounds)
 {
     struct priv_event event = rounds_event(plan, rounds);
     double epsilon = INFINITY;
-    priv_epsilon(plan->accountant, &event, 1, plan->delta, &epsilon, NULL);
+    priv_epsilon((enum priv_accountant)plan->accountant, &event, 1, plan->delta, &epsilon, NULL);
     return epsilon;
 }
 
@@ -274,7 +216,8 @@ static void print_text(const struct plan *plan, uint64_t within)
            plan->unit == UNIT_EDGE ? "one noised sum a round" : "private steps on each edge",
            plan->unit == UNIT_EDGE ? 1 : plan->q, plan->sigma,
            plan->unit == UNIT_EDGE ? 1 : plan->steps, units[plan->unit], plan->delta,
-           priv_accountant_name(plan->accountant), "rounds", "epsilon", "odds at most");
+           priv_accountant_name((enum priv_accountant)plan->accountant), "rounds", "epsilon",
+           "odds at most");
     for (size_t i = 0; i < ATL_ARRAY_LEN(told_rounds); i++) {
         double epsilon = epsilon_after(plan, told_rounds[i]);
         if (i > 0 && epsilon > plan->epsilon)
@@ -307,11 +250,12 @@ static void print_json(const struct plan *plan, uint64_t within)
             rounds, json_pack("{s:I, s:o}", "rounds", (json_int_t)told_rounds[i], "epsilon",
                               isfinite(epsilon) ? json_real(epsilon) : json_null()));
     }
-    json_t *all = json_pack("{s:o, s:I, s:f, s:f, s:s, s:s, s:f, s:f}", "epsilon_after", rounds,
-                            "rounds_within", (json_int_t)within, "budget", plan->epsilon, "delta",
-                            plan->delta, "unit", units[plan->unit], "accountant",
-                            priv_accountant_name(plan->accountant), "noise_to_signal",
-                            noise_to_signal(plan), "noise_to_signal_round", round_noise(plan));
+    json_t *all =
+        json_pack("{s:o, s:I, s:f, s:f, s:s, s:s, s:f, s:f}", "epsilon_after", rounds,
+                  "rounds_within", (json_int_t)within, "budget", plan->epsilon, "delta",
+                  plan->delta, "unit", units[plan->unit], "accountant",
+                  priv_accountant_name((enum priv_accountant)plan->accountant), "noise_to_signal",
+                  noise_to_signal(plan), "noise_to_signal_round", round_noise(plan));
     json_dumpf(all, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(all);
@@ -320,15 +264,10 @@ static void print_json(const struct plan *plan, uint64_t within)
 int privacy_plan(int argc, char **argv)
 {
     struct plan plan;
-    bool asked = false;
     plan_default(&plan);
-    int r = parse(&plan, argc, argv, &asked);
-    if (asked && r == EXIT_OK) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (r != EXIT_OK)
-        return r;
+    int code = parse(&plan, argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     double crowd = plan.unit == UNIT_EDGE ? (double)plan.edges : (double)plan.records;
     if (plan.delta * crowd >= 1)
         return options_usage(VERB,
@@ -340,9 +279,5 @@ int privacy_plan(int argc, char **argv)
         print_json(&plan, within);
     else
         print_text(&plan, within);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fputs("atalaya " VERB ": cannot write the result\n", stderr);
-        return EXIT_FAILED;
-    }
     return EXIT_OK;
 }

@@ -334,39 +334,22 @@ static int run_simulation(const char *config_path, const char *out, bool restart
 
 int verb_simulate(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"out", required_argument, NULL, 'o'},
-        {"restart", no_argument, NULL, 'r'},      {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-    };
     const char *config_path = NULL, *out = NULL;
     char folder[CONFIG_PATH_BYTES];
-    bool restart = false;
+    bool restart = false, json; /* its results are JSON already */
+    const struct options_row rows[] = {
+        {"config", 'c', OPTIONS_TEXT, .text = &config_path},
+        {"out", 'o', OPTIONS_TEXT, .text = &out},
+        {"restart", 0, OPTIONS_FLAG, .flag = &restart},
+        {"json", 0, OPTIONS_FLAG, .flag = &json},
+    };
     if (argc > 1 && strcmp(argv[1], "compare") == 0)
-        return simulate_compare(argc - 1, argv + 1);
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":c:o:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'c':
-            config_path = optarg;
-            break;
-        case 'o':
-            out = optarg;
-            break;
-        case 'r':
-            restart = true;
-            break;
-        case 'j':
-            break; /* its results are JSON already */
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            return options_refuse("simulate", c, argv, options);
-        }
-    }
-    if (optind < argc)
-        return options_usage("simulate", "unexpected argument '%s'", argv[optind]);
+        return simulate_compare(argc - 1, argv + 1, help);
+    int code = options_read("simulate", help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code == OPTIONS_GO_ON)
+        code = options_no_words("simulate", argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
     if (config_path == NULL)
         return options_usage("simulate", "expected -c FILE");
     if (out == NULL)

@@ -333,42 +333,20 @@ static int run(const struct talk *t)
     return r < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-/* @return −1 to go on, or the exit code; what is left of the line begins at optind */
+/* What is left of the line begins at optind. */
 static int parse(struct talk *t, const char *help, bool watches, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-        {"watch", no_argument, NULL, 'w'},        {NULL, 0, NULL, 0},
+    const struct options_row rows[] = {
+        {"config", 'c', OPTIONS_TEXT, .text = &t->config},
+        {"socket", 's', OPTIONS_TEXT, .text = &t->socket},
+        {"json", 0, OPTIONS_FLAG, .flag = &t->json},
+        {"watch", 'w', OPTIONS_FLAG, .flag = &t->watch},
     };
-    opterr = 0;
-    for (int c;
-         (c = getopt_long(argc, argv, watches ? ":c:s:wh" : ":c:s:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'c':
-            t->config = optarg;
-            break;
-        case 's':
-            t->socket = optarg;
-            break;
-        case 'j':
-            t->json = true;
-            break;
-        case 'w':
-            if (!watches)
-                return options_usage(t->verb, "unknown option --watch");
-            t->watch = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
-        default:
-            return options_refuse(t->verb, c, argv, options);
-        }
-    }
-    if (t->config == NULL && t->socket == NULL)
+    size_t n = ATL_ARRAY_LEN(rows) - (watches ? 0 : 1);
+    int code = options_read(t->verb, help, rows, n, argc, argv);
+    if (code == OPTIONS_GO_ON && t->config == NULL && t->socket == NULL)
         return options_usage(t->verb, "expected -c FILE or --socket PATH");
-    return -1;
+    return code;
 }
 
 static int simple_verb(const char *verb, const char *help, bool watches,
@@ -376,10 +354,10 @@ static int simple_verb(const char *verb, const char *help, bool watches,
 {
     struct talk t = {.verb = verb, .print = print};
     int code = parse(&t, help, watches, argc, argv);
-    if (code >= 0)
+    if (code == OPTIONS_GO_ON)
+        code = options_no_words(verb, argc, argv);
+    if (code != OPTIONS_GO_ON)
         return code;
-    if (optind < argc)
-        return options_usage(verb, "expected nothing but options, found '%s'", argv[optind]);
     t.request = json_pack("{s:s}", "verb", verb);
     code = run(&t);
     json_decref(t.request);
@@ -430,7 +408,7 @@ int verb_evidence(int argc, char **argv)
 {
     struct talk t = {.verb = "evidence", .print = print_evidence};
     int code = parse(&t, evidence_help, false, argc, argv);
-    if (code >= 0)
+    if (code != OPTIONS_GO_ON)
         return code;
     if (optind + 1 != argc)
         return options_usage(t.verb, "expected one address");

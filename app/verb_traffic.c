@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
+#include "app/options_priv.h"
 #include "traffic/traffic.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <math.h>
 #include <signal.h>
@@ -12,13 +12,16 @@
 #include <string.h>
 #include <time.h>
 
-struct options {
+#define VERB "traffic"
+
+struct request {
     struct traf_config cfg;
     const char *out, *labels;
-    bool json, list, help;
+    int profile; /* enum traf_profile */
+    bool json, list;
 };
 
-static const char usage[] =
+static const char help[] =
     "Usage: atalaya traffic --out FILE.pcap|- [options]\n"
     "Make realistic telecom traffic, with labelled attacks if wanted. Same seed, same bytes.\n"
     "\n"
@@ -45,33 +48,9 @@ static const char usage[] =
 
 /* --- values --- */
 
-static int bad(const char *option, const char *value, const char *expected)
+static int bad(const char *option, const char *value, const char *expected, struct atl_error *err)
 {
-    fprintf(stderr, "atalaya traffic: --%s %s: expected %s\n", option, value, expected);
-    return -EINVAL;
-}
-
-static int bad_word(const char *option, const char *value, const char *expected,
-                    const char *const *words, size_t n)
-{
-    const char *near = atl_nearest(value, words, n);
-    fprintf(stderr, "atalaya traffic: --%s %s: expected %s%s%s%s\n", option, value, expected,
-            near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-            near != NULL ? "?" : "");
-    return -EINVAL;
-}
-
-static int parse_number(const char *option, const char *text, uint64_t most, uint64_t *ret_v)
-{
-    char *end, expected[64];
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || v > most) {
-        snprintf(expected, sizeof(expected), "a whole number 0 ... %llu", (unsigned long long)most);
-        return bad(option, text, expected);
-    }
-    *ret_v = v;
-    return 0;
+    return atl_error_set(err, -EINVAL, "--%s: expected %s, found '%.64s'", option, expected, value);
 }
 
 /* One duration at the front of text; *ret_end is what follows. */
@@ -99,11 +78,12 @@ static bool scan_duration(const char *text, const char **ret_end, atl_ns *ret_ns
     return false;
 }
 
-static int parse_duration(const char *option, const char *text, atl_ns *ret_ns)
+static int take_duration(void *ctx, const char *text, struct atl_error *err)
 {
+    struct traf_config *cfg = ctx;
     const char *end;
-    if (!scan_duration(text, &end, ret_ns) || *end != '\0')
-        return bad(option, text, "a duration such as 500ms, 90s, 10m, 2h or 1d");
+    if (!scan_duration(text, &end, &cfg->duration_ns) || *end != '\0')
+        return bad("duration", text, "a duration such as 500ms, 90s, 10m, 2h or 1d", err);
     return 0;
 }
 
@@ -122,11 +102,12 @@ static bool scan_zone(const char *text, long *ret_offset_s)
     return true;
 }
 
-static int parse_start(const char *text, atl_ns *ret_ns)
+static int take_start(void *ctx, const char *text, struct atl_error *err)
 {
     static const char expected[] = "now or a time such as 2026-01-05T12:00:00Z";
+    struct traf_config *cfg = ctx;
     if (strcmp(text, "now") == 0) {
-        *ret_ns = atl_clock_wall_ns();
+        cfg->start_ns = atl_clock_wall_ns();
         return 0;
     }
     struct tm tm = {0};
@@ -139,29 +120,16 @@ static int parse_start(const char *text, atl_ns *ret_ns)
     }
     long offset_s;
     if (at == NULL || !scan_zone(at, &offset_s))
-        return bad("start", text, expected);
+        return bad("start", text, expected, err);
     time_t seconds = timegm(&tm) - offset_s;
     if (seconds < 0)
-        return bad("start", text, expected);
-    *ret_ns = (atl_ns)seconds * ATL_NS_PER_S + (atl_ns)(fraction * 1e9);
+        return bad("start", text, expected, err);
+    cfg->start_ns = (atl_ns)seconds * ATL_NS_PER_S + (atl_ns)(fraction * 1e9);
     return 0;
 }
 
-static int parse_profile(const char *text, enum traf_profile *ret_profile)
-{
-    const char *names[TRAF_PROFILE_COUNT];
-    for (int i = 0; i < TRAF_PROFILE_COUNT; i++) {
-        names[i] = traf_profile_name((enum traf_profile)i);
-        if (strcmp(text, names[i]) == 0) {
-            *ret_profile = (enum traf_profile)i;
-            return 0;
-        }
-    }
-    return bad_word("profile", text, "residential, business, mobile or iot", names,
-                    TRAF_PROFILE_COUNT);
-}
-
-static int parse_attack_name(const char *text, size_t bytes, enum traf_attack *ret_attack)
+static int parse_attack_name(const char *text, size_t bytes, enum traf_attack *ret_attack,
+                             struct atl_error *err)
 {
     const char *names[TRAF_ATTACK_COUNT];
     char name[64];
@@ -173,167 +141,78 @@ static int parse_attack_name(const char *text, size_t bytes, enum traf_attack *r
             return 0;
         }
     }
-    return bad_word("attack", name, "a name that --list shows", names, TRAF_ATTACK_COUNT);
+    const char *near = atl_nearest(name, names, TRAF_ATTACK_COUNT);
+    return atl_error_set(
+        err, -EINVAL, "--attack: expected a name that --list shows, found '%s'%s%s%s", name,
+        near != NULL ? "; did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
 /* NAME@AFTER+DURATION[:PPS] */
-static int parse_attack(const char *text, struct traf_config *cfg)
+static int take_attack(void *ctx, const char *text, struct atl_error *err)
 {
     static const char form[] = "NAME@AFTER+DURATION[:PPS], as in syn-flood@30s+10s:2000";
+    struct traf_config *cfg = ctx;
     if (cfg->n_attacks == TRAF_ATTACKS_MAX)
-        return bad("attack", text, "at most 64 attacks");
+        return bad("attack", text, "at most 64 attacks", err);
     struct traf_attack_plan plan = {0};
     size_t name_bytes = strcspn(text, "@");
-    int r = parse_attack_name(text, name_bytes, &plan.attack);
+    int r = parse_attack_name(text, name_bytes, &plan.attack, err);
     if (r < 0)
         return r;
     const char *at = text + name_bytes;
     if (*at++ != '@' || !scan_duration(at, &at, &plan.after_ns) || *at++ != '+' ||
         !scan_duration(at, &at, &plan.duration_ns))
-        return bad("attack", text, form);
+        return bad("attack", text, form, err);
     if (*at == ':') {
         char *end;
         plan.rate_pps = strtod(at + 1, &end);
         if (end == at + 1 || !(plan.rate_pps > 0) || !isfinite(plan.rate_pps))
-            return bad("attack", text, "packets per second above 0 after the colon");
+            return bad("attack", text, "packets per second above 0 after the colon", err);
         at = end;
     }
     if (*at != '\0')
-        return bad("attack", text, form);
+        return bad("attack", text, form, err);
     cfg->attacks[cfg->n_attacks++] = plan;
-    return 0;
-}
-
-static int parse_rate(const char *text, double *ret_rate)
-{
-    char *end;
-    double v = strtod(text, &end);
-    if (end == text || *end != '\0' || !(v >= 0.01 && v <= 1e5))
-        return bad("rate", text, "flows per second, 0.01 ... 100000");
-    *ret_rate = v;
     return 0;
 }
 
 /* --- options --- */
 
-static int parse_number32(const char *option, const char *text, uint32_t low, uint32_t high,
-                          uint32_t *ret_v)
+static int parse(struct request *q, int argc, char **argv)
 {
-    uint64_t v = 0;
-    int r = parse_number(option, text, high, &v);
-    if (r < 0)
-        return r;
-    if (v < low) {
-        char expected[64];
-        snprintf(expected, sizeof(expected), "a whole number %u ... %u", low, high);
-        return bad(option, text, expected);
-    }
-    *ret_v = (uint32_t)v;
-    return 0;
-}
-
-static int take(struct options *o, int letter, const char *value)
-{
-    struct traf_config *cfg = &o->cfg;
-    switch (letter) {
-    case 'o':
-        o->out = value;
-        return value[0] != '\0' ? 0 : bad("out", "''", "a file name or -");
-    case 'l':
-        o->labels = value;
-        return value[0] != '\0' ? 0 : bad("labels", "''", "a file name");
-    case 'p':
-        return parse_profile(value, &cfg->profile);
-    case 's':
-        return parse_number32("site", value, 0, 255, &cfg->site);
-    case 'e':
-        return parse_number("seed", value, INT64_MAX, &cfg->seed);
-    case 'd':
-        return parse_duration("duration", value, &cfg->duration_ns);
-    case 't':
-        return parse_start(value, &cfg->start_ns);
-    case 'n':
-        return parse_number32("subscribers", value, 1, 65000, &cfg->subscribers);
-    case 'r':
-        return parse_rate(value, &cfg->flows_per_second);
-    case 'c':
-        return parse_number32("snap", value, 64, 65535, &cfg->snap_bytes);
-    case 'a':
-        return parse_attack(value, cfg);
-    case 'S':
-        cfg->steady = true;
-        return 0;
-    case 'j':
-        o->json = true;
-        return 0;
-    case 'L':
-        o->list = true;
-        return 0;
-    default:
-        o->help = true;
-        return 0;
-    }
-}
-
-static const struct option long_options[] = {
-    {"out", required_argument, NULL, 'o'},     {"labels", required_argument, NULL, 'l'},
-    {"profile", required_argument, NULL, 'p'}, {"site", required_argument, NULL, 's'},
-    {"seed", required_argument, NULL, 'e'},    {"duration", required_argument, NULL, 'd'},
-    {"start", required_argument, NULL, 't'},   {"subscribers", required_argument, NULL, 'n'},
-    {"rate", required_argument, NULL, 'r'},    {"snap", required_argument, NULL, 'c'},
-    {"attack", required_argument, NULL, 'a'},  {"steady", no_argument, NULL, 'S'},
-    {"json", no_argument, NULL, 'j'},          {"list", no_argument, NULL, 'L'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
-};
-
-/* getopt has only the text of an unknown option; the nearest known one helps more. */
-static int unknown_option(const char *text, int letter)
-{
-    const char *names[ATL_ARRAY_LEN(long_options)];
-    size_t n = 0;
-    while (long_options[n].name != NULL) {
-        names[n] = long_options[n].name;
-        n++;
-    }
-    if (letter == ':') {
-        fprintf(stderr, "atalaya traffic: %s: expected a value after it\n", text);
-        return -EINVAL;
-    }
-    char word[64];
-    snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, "="), text);
-    const char *near = atl_nearest(word + strspn(word, "-"), names, n);
-    fprintf(stderr, "atalaya traffic: unknown or unusable option %s%s%s%s; try --help\n", word,
-            near != NULL ? ", did you mean --" : "", near != NULL ? near : "",
-            near != NULL ? "?" : "");
-    return -EINVAL;
-}
-
-static int parse(struct options *o, int argc, char **argv)
-{
-    opterr = 0;
-    optind = 0; /* glibc: start afresh, whatever was parsed before */
-    for (;;) {
-        int at = optind == 0 ? 1 : optind;
-        int letter = getopt_long(argc, argv, "+:h", long_options, NULL);
-        if (letter == -1)
-            break;
-        if (letter == '?' || letter == ':')
-            return unknown_option(argv[at < argc ? at : argc - 1], letter);
-        int r = take(o, letter, optarg);
-        if (r < 0)
-            return r;
-    }
-    if (o->help || o->list)
-        return 0;
-    if (optind < argc) {
-        fprintf(stderr, "atalaya traffic: unexpected argument %s; try --help\n", argv[optind]);
-        return -EINVAL;
-    }
-    if (o->out == NULL) {
-        fprintf(stderr, "atalaya traffic: --out is missing: expected a file name or -\n");
-        return -EINVAL;
-    }
-    return 0;
+    struct traf_config *cfg = &q->cfg;
+    const char *profiles[TRAF_PROFILE_COUNT + 1] = {NULL};
+    for (int i = 0; i < TRAF_PROFILE_COUNT; i++)
+        profiles[i] = traf_profile_name((enum traf_profile)i);
+    const struct options_row rows[] = {
+        {"out", 0, OPTIONS_TEXT, .text = &q->out},
+        {"labels", 0, OPTIONS_TEXT, .text = &q->labels},
+        {"profile", 0, OPTIONS_CHOICE, .choice = &q->profile, .choices = profiles},
+        {"site", 0, OPTIONS_COUNT32, .count32 = &cfg->site, .max = 255},
+        {"seed", 0, OPTIONS_COUNT, .count = &cfg->seed, .max = 9223372036854774784.0},
+        {"duration", 0, OPTIONS_TAKE, .ctx = cfg, .take = take_duration},
+        {"start", 0, OPTIONS_TAKE, .ctx = cfg, .take = take_start},
+        {"subscribers", 0, OPTIONS_COUNT32, .count32 = &cfg->subscribers, .min = 1, .max = 65000},
+        {"rate", 0, OPTIONS_NUMBER, .number = &cfg->flows_per_second, .min = 0.01, .max = 1e5},
+        {"snap", 0, OPTIONS_COUNT32, .count32 = &cfg->snap_bytes, .min = 64, .max = 65535},
+        {"attack", 0, OPTIONS_TAKE, .ctx = cfg, .take = take_attack},
+        {"steady", 0, OPTIONS_FLAG, .flag = &cfg->steady},
+        {"json", 0, OPTIONS_FLAG, .flag = &q->json},
+        {"list", 0, OPTIONS_FLAG, .flag = &q->list},
+    };
+    q->profile = (int)cfg->profile;
+    int code = options_read(VERB, help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    cfg->profile = (enum traf_profile)q->profile;
+    if (code != OPTIONS_GO_ON || q->list)
+        return code;
+    code = options_no_words(VERB, argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    if (q->out == NULL || q->out[0] == '\0')
+        return options_usage(VERB, "--out is missing: expected a file name or -");
+    if (q->labels != NULL && q->labels[0] == '\0')
+        return options_usage(VERB, "--labels: expected a file name, found ''");
+    return OPTIONS_GO_ON;
 }
 
 /* --- results --- */
@@ -381,7 +260,7 @@ static json_t *label_object(const struct traf_label *label)
                      (json_int_t)label->packets);
 }
 
-static int print_json(const struct options *o, const struct traf_summary *s)
+static void print_json(const struct request *o, const struct traf_summary *s)
 {
     json_t *attacks = json_array();
     for (uint32_t i = 0; i < s->n_labels; i++)
@@ -392,13 +271,12 @@ static int print_json(const struct options *o, const struct traf_summary *s)
                   (json_int_t)o->cfg.seed, "seconds", (double)o->cfg.duration_ns / 1e9, "packets",
                   (json_int_t)s->packets, "bytes", (json_int_t)s->bytes, "flows",
                   (json_int_t)s->flows, "attacks", attacks);
-    int r = root == NULL ? -1 : json_dumpf(root, stdout, JSON_COMPACT);
-    json_decref(root);
+    json_dumpf(root, stdout, JSON_COMPACT);
     putchar('\n');
-    return r == 0 && fflush(stdout) == 0 ? 0 : -EIO;
+    json_decref(root);
 }
 
-static void print_summary(const struct options *o, const struct traf_summary *s)
+static void print_summary(const struct request *o, const struct traf_summary *s)
 {
     fprintf(stderr, "%s: %s, site %u, %.3f s: %llu packets, %llu bytes, %llu flows\n", o->out,
             traf_profile_name(o->cfg.profile), o->cfg.site, (double)o->cfg.duration_ns / 1e9,
@@ -414,7 +292,7 @@ static void print_summary(const struct options *o, const struct traf_summary *s)
     }
 }
 
-static int make(const struct options *o)
+static int make(const struct request *o)
 {
     struct atl_error err;
     struct traf_summary *summary = malloc(sizeof(*summary));
@@ -428,9 +306,7 @@ static int make(const struct options *o)
     if (r < 0) {
         fprintf(stderr, "atalaya traffic: %s\n", err.text);
     } else if (o->json && strcmp(o->out, "-") != 0) {
-        r = print_json(o, summary);
-        if (r < 0)
-            fprintf(stderr, "atalaya traffic: cannot write standard output\n");
+        print_json(o, summary);
     } else {
         print_summary(o, summary);
     }
@@ -440,23 +316,19 @@ static int make(const struct options *o)
 
 int verb_traffic(int argc, char **argv)
 {
-    struct options o = {0};
-    traf_config_default(&o.cfg);
-    if (parse(&o, argc, argv) < 0)
-        return EXIT_USAGE;
-    if (o.help || o.list) {
-        if (o.help)
-            fputs(usage, stdout);
-        else
-            print_list();
-        return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+    struct request q = {0};
+    traf_config_default(&q.cfg);
+    int code = parse(&q, argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    if (q.list) {
+        print_list();
+        return EXIT_OK;
     }
     struct atl_error err;
-    if (traf_config_check(&o.cfg, &err) < 0) {
-        fprintf(stderr, "atalaya traffic: %s\n", err.text);
-        return EXIT_USAGE;
-    }
+    if (traf_config_check(&q.cfg, &err) < 0)
+        return options_usage(VERB, "%s", err.text);
     /* a reader that goes away is an error to report, not a reason to die */
     signal(SIGPIPE, SIG_IGN);
-    return make(&o);
+    return make(&q);
 }

@@ -8,7 +8,8 @@ import time
 from harness import ATALAYA, Process, atalaya, run_cases, scratch, wait_until
 
 VERBS = ["edge", "hub", "check", "doctor", "status", "stats", "reload", "evidence", "flows",
-         "detect", "forecast", "traffic", "privacy", "keys"]
+         "detect", "forecast", "train", "score", "model", "traffic", "privacy", "simulate", "keys",
+         "broker-setup"]
 
 
 def help_has_an_example():

@@ -59,18 +59,20 @@ static void usage_errors_name_the_option(void **state)
     (void)state;
     expect_usage("", "--out is missing: expected a file name or -");
     expect_usage("--out x.pcap --profile bussiness", "did you mean business?");
-    expect_usage("--out x.pcap --profile zzzz", "--profile zzzz: expected residential");
-    expect_usage("--out x.pcap --site 256", "--site 256: expected a whole number 0 ... 255");
-    expect_usage("--out x.pcap --site -1", "--site -1: expected");
-    expect_usage("--out x.pcap --seed 12x", "--seed 12x: expected a whole number");
-    expect_usage("--out x.pcap --duration 10", "--duration 10: expected a duration such as");
-    expect_usage("--out x.pcap --duration 10y", "--duration 10y: expected");
+    expect_usage("--out x.pcap --profile zzzz",
+                 "--profile: expected one of residential, business, mobile, iot, found 'zzzz'");
+    expect_usage("--out x.pcap --site 256",
+                 "--site: expected a whole number from 0 to 255, found '256'");
+    expect_usage("--out x.pcap --site -1", "--site: expected");
+    expect_usage("--out x.pcap --seed 12x", "--seed: expected a whole number");
+    expect_usage("--out x.pcap --duration 10", "--duration: expected a duration such as");
+    expect_usage("--out x.pcap --duration 10y", "found '10y'");
     expect_usage("--out x.pcap --duration 400d", "duration: expected 1 ms");
-    expect_usage("--out x.pcap --start yesterday", "--start yesterday: expected now or a time");
+    expect_usage("--out x.pcap --start yesterday", "--start: expected now or a time");
     expect_usage("--out x.pcap --start 2026-01-05T12:00:00", "expected now or a time");
-    expect_usage("--out x.pcap --subscribers 0", "--subscribers 0: expected a whole number 1");
-    expect_usage("--out x.pcap --rate nan", "--rate nan: expected flows per second");
-    expect_usage("--out x.pcap --snap 10", "--snap 10: expected a whole number 64 ... 65535");
+    expect_usage("--out x.pcap --subscribers 0", "--subscribers: expected a whole number from 1");
+    expect_usage("--out x.pcap --rate nan", "--rate: expected a number from 0.01");
+    expect_usage("--out x.pcap --snap 10", "--snap: expected a whole number from 64 to 65535");
     expect_usage("--out x.pcap --attack syn-flod@1s+1s", "did you mean syn-flood?");
     expect_usage("--out x.pcap --attack syn-flood", "expected NAME@AFTER+DURATION[:PPS]");
     expect_usage("--out x.pcap --attack syn-flood@1s", "expected NAME@AFTER+DURATION[:PPS]");
@@ -78,8 +80,8 @@ static void usage_errors_name_the_option(void **state)
     expect_usage("--out x.pcap --attack syn-flood@1s+1s:9x", "expected NAME@AFTER+DURATION[:PPS]");
     expect_usage("--out x.pcap --attack beacon@2m+1s", "begins after 120.000 s");
     expect_usage("--out x.pcap --proflie iot", "did you mean --profile?");
-    expect_usage("--out", "--out: expected a value after it");
-    expect_usage("--out x.pcap more", "unexpected argument more");
+    expect_usage("--out", "--out needs a value");
+    expect_usage("--out x.pcap more", "found 'more'");
 }
 
 static void capture_and_labels_are_written(void **state)
