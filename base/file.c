@@ -75,7 +75,7 @@ int atl_file_write(const char *path, const void *data, size_t bytes, unsigned mo
     unlink(temporary); /* left by a crashed process that had our number */
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
     if (fd < 0)
-        return fail(err, "create", temporary);
+        return fail(err, "create", path);
 
     bool written = write_all(fd, data, bytes) == 0 && fsync(fd) == 0;
     int code = errno;
