@@ -303,6 +303,18 @@ int exporter_close(struct exporter *x, const struct dp_counters *counters, atl_n
     return r;
 }
 
+void exporter_discard(struct exporter *x)
+{
+    if (x == NULL)
+        return;
+    if (x->file_open)
+        outfile_discard(&x->file);
+    if (x->link != NULL)
+        outlink_close(x->link, NULL);
+    feat_ipfix_destroy(x->ipfix);
+    free(x);
+}
+
 void exporter_counters(const struct exporter *x, struct exporter_counters *ret_counters)
 {
     *ret_counters = x->counters;

@@ -54,6 +54,8 @@ int exporter_step(struct exporter *exporter, const struct dp_counters *counters,
 /** Last report, flush, give the file its name. NULL is fine. Frees in any case. */
 int exporter_close(struct exporter *exporter, const struct dp_counters *counters, atl_ns now_ns,
                    struct atl_error *err);
+/** Instead: leave no file behind; a collector hears nothing more. NULL is fine. */
+void exporter_discard(struct exporter *exporter);
 void exporter_counters(const struct exporter *exporter, struct exporter_counters *ret_counters);
 
 #endif

@@ -6,18 +6,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A device or a pipe is written to, never replaced: /dev/null must stay what it is. */
-static bool is_special(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
-}
-
 int outfile_open(struct outfile *out, const char *path, struct atl_error *err)
 {
+    struct stat st;
+    bool there = path != NULL && stat(path, &st) == 0;
+    if (there && S_ISDIR(st.st_mode))
+        return atl_error_set(err, -EISDIR, "cannot create %s: a folder has this name", path);
     out->path = path;
     out->stream = stdout;
-    out->direct = path == NULL || is_special(path);
+    /* A device or a pipe is written to, never replaced: /dev/null must stay what it is. */
+    out->direct = path == NULL || (there && !S_ISREG(st.st_mode));
     if (path == NULL)
         return 0;
     if (out->direct) {

@@ -274,12 +274,14 @@ static int watch_file(struct detect *d, struct atl_error *err)
     r = factory_reference(d->detector, err);
     if (r == 0)
         r = replay(d, d->file, err);
-    fprintf(stderr, "%s: %u incident%s\n", d->file, d->incidents, d->incidents == 1 ? "" : "s");
+    if (d->read_any)
+        fprintf(stderr, "%s: %u incident%s\n", d->file, d->incidents, d->incidents == 1 ? "" : "s");
     return r;
 }
 
 static int watch(struct detect *d, struct atl_error *err)
 {
+    d->read_any = false; /* so far of the baselines */
     if (d->scores_path == NULL)
         return watch_file(d, err);
     int r = outfile_open(&d->scores, d->scores_path, err);

@@ -202,8 +202,15 @@ static int open_output(struct flows *f, struct atl_error *err)
     return view_writer_create(&f->writer, &cfg, err);
 }
 
-static int close_output(struct flows *f, struct atl_error *err)
+/* Records of a damaged capture are kept: what was read so far is true. A header alone says nothing.
+ */
+static int close_output(struct flows *f, bool failed, struct atl_error *err)
 {
+    if (failed && f->total.received_packets == 0) {
+        view_writer_discard(f->writer);
+        exporter_discard(f->exporter);
+        return 0;
+    }
     return f->writer != NULL ? view_writer_close(f->writer, err)
                              : exporter_close(f->exporter, &f->total, f->now_ns, err);
 }
@@ -220,9 +227,8 @@ static int run(struct flows *f, char **paths, int n)
     }
     json_t *files = f->asked.json ? json_array() : NULL;
     r = read_files(f, paths, n, files, &err);
-    /* records of a damaged capture are kept: what was read so far is true */
     struct atl_error write_err;
-    if (close_output(f, &write_err) < 0) {
+    if (close_output(f, r < 0, &write_err) < 0) {
         r = -EIO;
         err = write_err;
     }

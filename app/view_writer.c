@@ -15,7 +15,6 @@ struct view_writer {
     struct feat_links *links;
     struct outfile file;
     int error; /* the first of writing */
-    uint64_t rows;
     struct feat_host_row host_rows[HOST_ROWS];
 };
 
@@ -23,7 +22,6 @@ static void write_line(struct view_writer *w, const char *line, size_t n)
 {
     if (w->error == 0 && fwrite(line, 1, n, w->file.stream) != n)
         w->error = errno != 0 ? -errno : -EIO;
-    w->rows++;
 }
 
 static void on_link(void *ctx, const struct feat_link_row *row)
@@ -54,7 +52,6 @@ static void write_header(struct view_writer *w)
     if (w->cfg.units)
         write_line(w, text, feat_view_units(schema, text, sizeof(text)));
     write_line(w, text, feat_view_header(schema, w->cfg.format, text, sizeof(text)));
-    w->rows = 0;
 }
 
 static int make_view(struct view_writer *w)
@@ -134,7 +131,10 @@ int view_writer_close(struct view_writer *w, struct atl_error *err)
     return r;
 }
 
-uint64_t view_writer_rows(const struct view_writer *w)
+void view_writer_discard(struct view_writer *w)
 {
-    return w->rows;
+    if (w == NULL)
+        return;
+    outfile_discard(&w->file);
+    destroy(w);
 }

@@ -30,6 +30,7 @@ void view_writer_link(struct view_writer *writer, const struct dp_link *second);
 int view_writer_step(struct view_writer *writer, atl_ns now_ns, bool flush, struct atl_error *err);
 /** Give the file its name. NULL is fine. Frees in any case. */
 int view_writer_close(struct view_writer *writer, struct atl_error *err);
-uint64_t view_writer_rows(const struct view_writer *writer);
+/** Instead: leave no file behind. NULL is fine. */
+void view_writer_discard(struct view_writer *writer);
 
 #endif

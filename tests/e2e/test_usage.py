@@ -40,12 +40,18 @@ def missing_and_wrong_files():
                 assert result.returncode == 1, (verb, path, result)
                 last = result.stderr.strip().splitlines()[-1]
                 assert str(path) in last, last
+                assert "incident" not in result.stderr, "unread is not free of incidents"
         for bad in ("/nowhere/m", text):
             result = atalaya("detect", "--model", bad, text)
             assert result.returncode == 1 and str(bad) in result.stderr, result
         scores = folder / "scores.csv"
         assert atalaya("detect", "--scores", scores, "/nowhere/x.pcap").returncode == 1
         assert not list(folder.glob("scores*"))
+        for view in ("flow", "host", "link"):
+            result = atalaya("flows", "--view", view, "-o", folder / "rows.csv", text)
+            assert result.returncode == 1 and not list(folder.glob("rows*")), (view, result)
+        result = atalaya("flows", "-o", folder, text)
+        assert result.returncode == 1 and "a folder has this name" in result.stderr, result
         cut = folder / "empty.pcap"
         cut.write_bytes(b"")
         assert atalaya("flows", cut).returncode == 1
