@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
-#include "app/config_priv.h"
-#include "app/exporter_priv.h"
-#include "bus/bus.h"
+#include "app/config_file_priv.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -14,7 +12,6 @@
 #define DEPTH_MAX      8
 #define FILE_MAX_BYTES (1U << 20)
 #define PATH_BYTES     160
-#define KEYS_MAX       192
 
 struct level {
     char path[PATH_BYTES]; /* of this mapping or list */
@@ -30,27 +27,13 @@ struct walk {
     int depth; /* levels in use */
     struct config *cfg;
     struct config_report *report;
-    bool seen[KEYS_MAX];
-    yaml_mark_t where[KEYS_MAX];
-    bool role_known;
+    struct config_places places;
+    bool role_known, broken; /* broken: no YAML from there on */
 };
 
-static void problem(struct config_report *r, const yaml_mark_t *mark, const char *fmt, ...)
-    ATL_PRINTF(3, 4);
-
-static void problem(struct config_report *r, const yaml_mark_t *mark, const char *fmt, ...)
+static struct config_place place_of(const yaml_mark_t *mark)
 {
-    if (r->n == CONFIG_PROBLEMS_MAX) {
-        r->more++;
-        return;
-    }
-    struct config_problem *p = &r->problems[r->n++];
-    p->line = mark != NULL ? (uint32_t)mark->line + 1 : 0;
-    p->column = mark != NULL ? (uint32_t)mark->column + 1 : 0;
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(p->text, sizeof(p->text), fmt, args);
-    va_end(args);
+    return (struct config_place){(uint32_t)mark->line + 1, (uint32_t)mark->column + 1};
 }
 
 /* --- looking keys up --- */
@@ -77,16 +60,17 @@ static bool is_section(const char *path)
     return false;
 }
 
-static void unknown_key(struct walk *w, const char *path, const yaml_mark_t *mark)
+static void unknown_key(struct walk *w, const char *path, struct config_place at)
 {
     size_t n;
     const struct config_key *keys = config_keys(&n);
-    const char *paths[KEYS_MAX];
+    const char *paths[CONFIG_KEYS_MAX];
     for (size_t i = 0; i < n; i++)
         paths[i] = keys[i].path;
     const char *near = atl_nearest(path, paths, n);
-    problem(w->report, mark, "unknown key '%s'%s%s%s", path, near != NULL ? "; did you mean '" : "",
-            near != NULL ? near : "", near != NULL ? "'?" : "");
+    config_problem(w->report, at, "unknown key '%s'%s%s%s", path,
+                   near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+                   near != NULL ? "'?" : "");
 }
 
 /* --- the walk --- */
@@ -105,21 +89,20 @@ static void join(char out[PATH_BYTES], const char *path, const char *key)
     atl_copy(out + n, PATH_BYTES - n, key);
 }
 
-static void store(struct walk *w, const char *path, const char *text, const yaml_mark_t *mark)
+static void store(struct walk *w, const char *path, const char *text, struct config_place at)
 {
     const struct config_key *key = find_key(path);
     size_t n, index = (size_t)(key - config_keys(&n));
     bool list_item = key->type == CONFIG_LIST;
-    if (w->seen[index] && !list_item) {
-        problem(w->report, mark, "%s: given twice; first on line %zu", path,
-                w->where[index].line + 1);
+    if (w->places.at[index].line != 0 && !list_item) {
+        config_problem(w->report, at, "%s: given twice; first on line %u", path,
+                       w->places.at[index].line);
         return;
     }
-    w->seen[index] = true;
-    w->where[index] = *mark;
+    w->places.at[index] = at;
     struct atl_error err;
     if (config_value_parse(key, text, w->cfg, &err) < 0)
-        problem(w->report, mark, "%.80s: %.150s", path, err.text);
+        config_problem(w->report, at, "%.80s: %.150s", path, err.text);
     else if (strcmp(path, "role") == 0)
         w->role_known = true;
 }
@@ -129,11 +112,12 @@ static void scalar(struct walk *w, const yaml_event_t *event)
     const char *text = (const char *)event->data.scalar.value;
     struct level *l = top(w);
     if (l == NULL) {
-        problem(w->report, &event->start_mark, "expected 'key: value' lines, found plain text");
+        config_problem(w->report, place_of(&event->start_mark),
+                       "expected 'key: value' lines, found plain text");
         return;
     }
     if (memchr(text, '\0', event->data.scalar.length) != NULL) {
-        problem(w->report, &event->start_mark, "expected text without NUL bytes");
+        config_problem(w->report, place_of(&event->start_mark), "expected text without NUL bytes");
         l->awaiting_value = false;
         return;
     }
@@ -142,28 +126,30 @@ static void scalar(struct walk *w, const yaml_event_t *event)
         l->key_mark = event->start_mark;
         l->awaiting_value = true;
         if (find_key(l->key) == NULL && !is_section(l->key))
-            unknown_key(w, l->key, &event->start_mark);
+            unknown_key(w, l->key, place_of(&event->start_mark));
         return;
     }
     const char *path = l->list ? l->path : l->key;
     const struct config_key *key = find_key(path);
     l->awaiting_value = false;
     if (key == NULL && is_section(path))
-        problem(w->report, &event->start_mark, "%s: expected indented keys below it", path);
+        config_problem(w->report, place_of(&event->start_mark),
+                       "%s: expected indented keys below it", path);
     if (key == NULL)
         return;
     if ((key->type == CONFIG_LIST) != l->list)
-        problem(w->report, &event->start_mark, "%s: expected %s", path,
-                l->list ? "one value, not a list" : "a list: one '- item' a line");
+        config_problem(w->report, place_of(&event->start_mark), "%s: expected %s", path,
+                       l->list ? "one value, not a list" : "a list: one '- item' a line");
     else
-        store(w, path, text, &event->start_mark);
+        store(w, path, text, place_of(&event->start_mark));
 }
 
 static int begin(struct walk *w, const yaml_event_t *event, bool list)
 {
     struct level *above = top(w);
     if (w->depth == DEPTH_MAX) {
-        problem(w->report, &event->start_mark, "expected at most %d nested levels", DEPTH_MAX);
+        config_problem(w->report, place_of(&event->start_mark), "expected at most %d nested levels",
+                       DEPTH_MAX);
         return -EINVAL;
     }
     struct level *l = &w->levels[w->depth++];
@@ -171,16 +157,17 @@ static int begin(struct walk *w, const yaml_event_t *event, bool list)
     l->list = list;
     if (above == NULL) {
         if (list)
-            problem(w->report, &event->start_mark, "expected 'key: value' lines, found a list");
+            config_problem(w->report, place_of(&event->start_mark),
+                           "expected 'key: value' lines, found a list");
         return 0;
     }
     if (!above->list && !above->awaiting_value)
-        problem(w->report, &event->start_mark, "expected a plain key");
+        config_problem(w->report, place_of(&event->start_mark), "expected a plain key");
     atl_copy(l->path, sizeof(l->path), above->list ? above->path : above->key);
     above->awaiting_value = false;
     if (!list && find_key(l->path) != NULL)
-        problem(w->report, &event->start_mark, "%s: expected a value, found keys below it",
-                l->path);
+        config_problem(w->report, place_of(&event->start_mark),
+                       "%s: expected a value, found keys below it", l->path);
     return 0;
 }
 
@@ -191,14 +178,15 @@ static int one_event(struct walk *w, const yaml_event_t *event)
     case YAML_STREAM_END_EVENT:
         return 0;
     case YAML_ALIAS_EVENT:
-        problem(w->report, &event->start_mark, "aliases (*name) are not allowed here");
+        config_problem(w->report, place_of(&event->start_mark),
+                       "aliases (*name) are not allowed here");
         if (top(w) != NULL)
             top(w)->awaiting_value = false;
         return 1;
     case YAML_SCALAR_EVENT:
         if (event->data.scalar.anchor != NULL || event->data.scalar.tag != NULL)
-            problem(w->report, &event->start_mark,
-                    "anchors (&name) and tags (!name) are not allowed");
+            config_problem(w->report, place_of(&event->start_mark),
+                           "anchors (&name) and tags (!name) are not allowed");
         scalar(w, event);
         return 1;
     case YAML_MAPPING_START_EVENT:
@@ -217,11 +205,11 @@ static int one_event(struct walk *w, const yaml_event_t *event)
 static void syntax_error(struct walk *w)
 {
     const yaml_parser_t *p = &w->parser;
-    yaml_mark_t mark = p->problem_mark;
     const char *what = p->problem != NULL ? p->problem : "unreadable";
     bool tab = strstr(what, "cannot start any token") != NULL || strstr(what, "tab ") != NULL;
-    problem(w->report, &mark, "not YAML: %s%s", what,
-            tab ? " (indent with spaces, not with tabs)" : "");
+    config_problem(w->report, place_of(&p->problem_mark), "not YAML: %s%s", what,
+                   tab ? " (indent with spaces, not with tabs)" : "");
+    w->broken = true;
 }
 
 static void walk_file(struct walk *w)
@@ -238,155 +226,20 @@ static void walk_file(struct walk *w)
     }
 }
 
-/* --- what only the whole file can tell --- */
-
 static void check_presence(struct walk *w)
 {
     size_t n;
     const struct config_key *keys = config_keys(&n);
-    unsigned role = 1U << w->cfg->role;
+    unsigned all = (1U << CONFIG_ROLES) - 1, roles = w->role_known ? 1U << w->cfg->role : all;
     for (size_t i = 0; i < n; i++) {
-        if (keys[i].required && (keys[i].roles & role) && !w->seen[i])
-            problem(w->report, NULL, "%s is missing: %s", keys[i].path, keys[i].help);
-        if (w->seen[i] && w->role_known && !(keys[i].roles & role))
-            problem(w->report, &w->where[i], "%s: not a key of role '%s'", keys[i].path,
-                    config_role_name(w->cfg->role));
+        bool seen = w->places.at[i].line != 0;
+        if (keys[i].required && (keys[i].roles & roles) == roles && !seen)
+            config_problem(w->report, config_nowhere, "%s is missing: %s", keys[i].path,
+                           keys[i].help);
+        if (seen && !(keys[i].roles & roles))
+            config_problem(w->report, w->places.at[i], "%s: not a key of role '%s'", keys[i].path,
+                           config_role_name(w->cfg->role));
     }
-}
-
-/* Where the file gives this key; NULL when it does not. */
-static const yaml_mark_t *mark_of(const struct walk *w, const char *path)
-{
-    size_t n;
-    const struct config_key *keys = config_keys(&n), *key = find_key(path);
-    return w->seen[key - keys] ? &w->where[key - keys] : NULL;
-}
-
-static const char *or_null(const char *text)
-{
-    return text[0] != '\0' ? text : NULL;
-}
-
-static void check_broker(struct walk *w)
-{
-    const struct config *c = w->cfg;
-    struct bus_config bus;
-    struct atl_error err;
-    if (c->broker.url[0] == '\0')
-        return;
-    bus_config_default(&bus);
-    bus.url = c->broker.url;
-    bus.username = or_null(c->broker.username);
-    bus.password = or_null(c->broker.password_file); /* that there is one, not which */
-    bus.ca_file = or_null(c->broker.ca);
-    bus.cert_file = or_null(c->broker.cert);
-    bus.key_file = or_null(c->broker.key);
-    if (bus_config_check(&bus, &err) < 0)
-        problem(w->report, mark_of(w, "broker.url"), "broker: %.200s", err.text);
-}
-
-static void check_export(struct walk *w)
-{
-    const struct config *c = w->cfg;
-    struct exporter_config exporter;
-    struct atl_error err;
-    config_exporter(c, &exporter);
-    if (c->export.to[0] != '\0' && exporter_config_check(&exporter, &err) < 0)
-        problem(w->report, mark_of(w, "export.to"), "export: %.200s", err.text);
-}
-
-static void check_simulation(struct walk *w)
-{
-    const struct config *c = w->cfg;
-    bool column = c->simulate.partition == 1, file = c->simulate.partition == 0;
-    if (c->federation.rounds == 0)
-        problem(w->report, mark_of(w, "federation.rounds"),
-                "federation.rounds: expected at least 1 in a simulation");
-    if (c->simulate.kind == 1 && !file)
-        problem(w->report, mark_of(w, "simulate.partition"),
-                "simulate.partition: expected file when the data are captures");
-    if (c->simulate.kind == 1 && c->simulate.n_attacks == 0)
-        problem(w->report, NULL, "simulate.attacks is missing: captures of attacks to measure on");
-    if (c->simulate.kind == 0 && c->simulate.label[0] == '\0')
-        problem(w->report, NULL, "simulate.label is missing: the column that names the attacks");
-    if (c->simulate.kind == 0 && c->simulate.n_normal == 0)
-        problem(w->report, NULL, "simulate.normal is missing: the labels of normal rows");
-    if (column && (c->simulate.column[0] == '\0' || c->simulate.n_groups == 0))
-        problem(w->report, mark_of(w, "simulate.partition"),
-                "simulate.partition: column needs simulate.column and simulate.groups");
-}
-
-/* Edges and both hubs carry the same two names. */
-static void check_hubs(struct walk *w)
-{
-    const struct config *c = w->cfg;
-    const char *hub = c->federation.hub, *standby = c->federation.standby;
-    const yaml_mark_t *at = mark_of(w, "federation.hub"),
-                      *second = mark_of(w, "federation.standby");
-    if (standby[0] != '\0' && strcmp(hub, standby) == 0)
-        problem(w->report, second, "federation.standby: expected another node than federation.hub");
-    if (c->role == CONFIG_EDGE && (strcmp(hub, c->node) == 0 || strcmp(standby, c->node) == 0))
-        problem(w->report, strcmp(hub, c->node) == 0 ? at : second,
-                "federation: this node, '%s', is the edge: name the hub's node here", c->node);
-    if (c->role != CONFIG_HUB)
-        return;
-    if (standby[0] != '\0' && hub[0] == '\0')
-        problem(w->report, second,
-                "federation.hub is missing: with a standby both hubs and all edges name both");
-    else if (hub[0] != '\0' && strcmp(hub, c->node) != 0 && strcmp(standby, c->node) != 0)
-        problem(w->report, at,
-                "federation.hub: expected that it or federation.standby names this node, '%s'",
-                c->node);
-}
-
-/* What the hub itself would refuse; 'check' and a reload must say so before. */
-static void check_rounds(struct walk *w)
-{
-    const struct config *c = w->cfg;
-    uint64_t quorum = c->federation.quorum;
-    if (c->role == CONFIG_EDGE)
-        return;
-    if (c->federation.expected != 0 && c->federation.expected < quorum)
-        problem(w->report, mark_of(w, "federation.expected"),
-                "federation.expected: expected at least federation.quorum, or 0");
-    if (c->federation.cohort != 0 && c->federation.cohort < quorum)
-        problem(w->report, mark_of(w, "federation.cohort"),
-                "federation.cohort: expected at least federation.quorum, or 0");
-    if (c->federation.spread > c->federation.deadline / 2)
-        problem(w->report, mark_of(w, "federation.spread"),
-                "federation.spread: expected at most half of federation.deadline");
-}
-
-static void check_sense(struct walk *w)
-{
-    const struct config *c = w->cfg;
-    check_broker(w);
-    check_export(w);
-    if (c->flows.detail > c->flows.max)
-        problem(w->report, mark_of(w, "flows.detail"), "flows.detail: expected at most flows.max");
-    if (c->hosts.step > c->hosts.window)
-        problem(w->report, mark_of(w, "hosts.step"), "hosts.step: expected at most hosts.window");
-    if (c->role == CONFIG_EDGE && c->capture.backend == 0 && !c->capture.file &&
-        strchr(c->capture.device, '/') != NULL)
-        problem(w->report, mark_of(w, "capture.device"),
-                "capture.device is a path: add 'file: true' to read a capture file");
-    bool federated = c->federation.name[0] != '\0';
-    if (federated && c->broker.url[0] == '\0')
-        problem(w->report, NULL, "broker.url is missing: a federation needs a broker");
-    if (federated && c->federation.keys[0] == '\0')
-        problem(w->report, NULL, "federation.keys is missing: folder of the nodes' .pub files");
-    if (federated && c->role == CONFIG_EDGE && c->federation.hub[0] == '\0')
-        problem(w->report, NULL, "federation.hub is missing: name of the hub whose plans count");
-    if (!federated && c->role == CONFIG_EDGE && c->federation.hub[0] != '\0')
-        problem(w->report, mark_of(w, "federation.hub"),
-                "federation.name is missing: without it there is no federation to take part in");
-    if (!federated && c->role == CONFIG_HUB)
-        problem(w->report, NULL,
-                "federation.name is missing: a hub without federation has no work");
-    if (c->role == CONFIG_SIMULATE)
-        check_simulation(w);
-    check_hubs(w);
-    check_rounds(w);
 }
 
 int config_load(const char *path, struct config *cfg, struct config_report *report)
@@ -396,7 +249,7 @@ int config_load(const char *path, struct config *cfg, struct config_report *repo
     struct atl_error err;
     uint8_t *data;
     if (atl_file_read(path, FILE_MAX_BYTES, &data, &report->source_bytes, &err) < 0) {
-        problem(report, NULL, "%.230s", err.text);
+        config_problem(report, config_nowhere, "%.230s", err.text);
         return -EINVAL;
     }
     report->source = (char *)data;
@@ -405,60 +258,20 @@ int config_load(const char *path, struct config *cfg, struct config_report *repo
     struct walk *w = calloc(1, sizeof(*w));
     if (w == NULL || !yaml_parser_initialize(&w->parser)) {
         free(w);
-        problem(report, NULL, "out of memory");
+        config_problem(report, config_nowhere, "out of memory");
         return -EINVAL;
     }
     w->cfg = cfg;
     w->report = report;
     yaml_parser_set_input_string(&w->parser, data, report->source_bytes);
     walk_file(w);
-    check_presence(w);
+    if (!w->broken) /* else what is missing may stand below */
+        check_presence(w);
     if (report->n == 0)
-        check_sense(w);
+        config_check_sense(cfg, &w->places, report);
     yaml_parser_delete(&w->parser);
     free(w);
     return report->n > 0 ? -EINVAL : 0;
-}
-
-/* --- showing --- */
-
-static void print_line(const struct config_report *r, const struct config_problem *p, FILE *out)
-{
-    const char *at = r->source, *end = r->source + r->source_bytes;
-    for (uint32_t line = 1; line < p->line && at < end; line++) {
-        const char *next = memchr(at, '\n', (size_t)(end - at));
-        at = next != NULL ? next + 1 : end;
-    }
-    if (at == end)
-        return;
-    const char *stop = memchr(at, '\n', (size_t)(end - at));
-    int length = (int)((stop != NULL ? stop : end) - at);
-    fprintf(out, "  %.*s\n  ", length < 160 ? length : 160, at);
-    for (uint32_t i = 1; i < p->column && i < 160; i++)
-        fputc(i - 1 < (uint32_t)length && at[i - 1] == '\t' ? '\t' : ' ', out);
-    fprintf(out, "^\n");
-}
-
-void config_report_print(const struct config_report *r, const char *path, FILE *out)
-{
-    for (uint32_t i = 0; i < r->n; i++) {
-        const struct config_problem *p = &r->problems[i];
-        if (p->line == 0) {
-            fprintf(out, "%s: %s\n", path, p->text);
-            continue;
-        }
-        fprintf(out, "%s:%u:%u: %s\n", path, p->line, p->column, p->text);
-        if (r->source != NULL)
-            print_line(r, p, out);
-    }
-    if (r->more > 0)
-        fprintf(out, "%s: and %u more\n", path, r->more);
-}
-
-void config_report_finish(struct config_report *r)
-{
-    free(r->source);
-    r->source = NULL;
 }
 
 int config_read(const char *path, enum config_role role, struct config *cfg)
@@ -471,7 +284,8 @@ int config_read(const char *path, enum config_role role, struct config *cfg)
         config_report_print(report, path, stderr);
         code = EXIT_CONFIG;
     } else if (cfg->role != role) {
-        fprintf(stderr, "%s: role: expected '%s' for this verb\n", path, config_role_name(role));
+        fprintf(stderr, "%s: role: expected '%s' for this verb, found '%s'\n", path,
+                config_role_name(role), config_role_name(cfg->role));
         code = EXIT_CONFIG;
     }
     config_report_finish(report);

@@ -58,7 +58,8 @@ enum { E = 1 << CONFIG_EDGE, H = 1 << CONFIG_HUB, S = 1 << CONFIG_SIMULATE };
     }
 
 static const struct config_key keys[] = {
-    CHOICE("role", role, roles, true, E | H | S, "what this file configures"),
+    CHOICE("role", role, roles, true, E | H | S,
+           "what this file configures: edge, hub or simulate"),
     NAME("site", site, true, E | H, "place of the node; part of its topics"),
     NAME("node", node, true, E | H, "name of the node; part of its topics, name of its key"),
     TEXT("state_dir", state_dir, true, E | H, "folder for models, ledger and keys"),

@@ -62,24 +62,12 @@ static int roll_back(const char *state_dir, struct atl_error *err)
 int model_rollback(const char *config_path)
 {
     struct config *cfg = calloc(1, sizeof(*cfg));
-    struct config_report *report = calloc(1, sizeof(*report));
-    struct atl_error err = {"out of memory"};
-    int code = EXIT_FAILED, r = -ENOMEM;
-    if (cfg != NULL && report != NULL) {
-        r = config_load(config_path, cfg, report);
-        if (r < 0) {
-            code = EXIT_CONFIG;
-            config_report_print(report, config_path, stderr);
-            atl_error_set(&err, r, "%s: mend it first", config_path);
-        } else {
-            r = roll_back(cfg->state_dir, &err);
-        }
-        config_report_finish(report);
+    struct atl_error err;
+    int code = cfg != NULL ? config_read(config_path, CONFIG_EDGE, cfg) : EXIT_FAILED;
+    if (code == EXIT_OK && roll_back(cfg->state_dir, &err) < 0) {
+        fprintf(stderr, "atalaya model: %s\n", err.text);
+        code = EXIT_FAILED;
     }
-    free(report);
     free(cfg);
-    if (r == 0)
-        return EXIT_OK;
-    fprintf(stderr, "atalaya model: %s\n", err.text);
     return code;
 }

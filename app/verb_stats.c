@@ -284,7 +284,12 @@ static int find_socket(const struct talk *t, char out[CONTROL_PATH_BYTES], int *
     if (r < 0 && cfg.state_dir[0] == '\0') {
         *ret_code = EXIT_CONFIG;
         config_report_print(report, t->config, stderr);
-        atl_error_set(err, -1, "%s: says not where the socket is; see --socket", t->config);
+        atl_error_set(err, -1, "%s: does not say where the socket is; or give --socket PATH",
+                      t->config);
+    } else if (cfg.role != CONFIG_EDGE) {
+        *ret_code = EXIT_CONFIG;
+        r = atl_error_set(err, -1, "%s: role: expected 'edge' for this verb, found '%s'", t->config,
+                          config_role_name(cfg.role));
     } else {
         r = control_path(cfg.state_dir, out, err);
     }

@@ -194,6 +194,37 @@ static void report_shows_line_and_caret(void **state)
     free(text);
 }
 
+/* What cannot be known is not told: a broken file may name its keys below, one of no role has none.
+ */
+static void only_what_is_known_is_missing(void **state)
+{
+    (void)state;
+    assert_int_equal(load_text("role: edge\n\tsite: a\n"), -EINVAL);
+    assert_int_equal(report.n, 1);
+    assert_non_null(strstr(report.problems[0].text, "not YAML"));
+    finish_report(NULL);
+    assert_int_equal(load_text(""), -EINVAL);
+    assert_int_equal(report.n, 1);
+    assert_non_null(strstr(report.problems[0].text, "role is missing"));
+    finish_report(NULL);
+    assert_int_equal(load_text("role: edge\n"), -EINVAL);
+    assert_int_equal(report.n, 4); /* site, node, state_dir, capture.device */
+}
+
+static void a_terminal_gets_no_orders(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t bytes = 0;
+    assert_int_equal(load_text("role: edge\nsite: \"\\e[31m\"\n"), -EINVAL);
+    FILE *out = open_memstream(&text, &bytes);
+    config_report_print(&report, "edge.yaml", out);
+    fclose(out);
+    assert_non_null(strstr(text, "found '?[31m'"));
+    assert_null(strchr(text, '\x1b'));
+    free(text);
+}
+
 static void durations(void **state)
 {
     (void)state;
@@ -218,6 +249,8 @@ int main(void)
         cmocka_unit_test_teardown(hostile_files_end_in_errors, finish_report),
         cmocka_unit_test_teardown(missing_file_is_said, finish_report),
         cmocka_unit_test_teardown(report_shows_line_and_caret, finish_report),
+        cmocka_unit_test_teardown(only_what_is_known_is_missing, finish_report),
+        cmocka_unit_test_teardown(a_terminal_gets_no_orders, finish_report),
         cmocka_unit_test(durations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
