@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
+#include "app/config_file_priv.h"
 #include "app/node_priv.h"
 #include "app/options_priv.h"
 #include "app/version_priv.h"
@@ -69,6 +70,41 @@ static int open_timer(struct node *node)
     return 0;
 }
 
+/* --- configuration, again and again --- */
+
+int node_reload_check(const struct node *node, struct config_report *report)
+{
+    struct config fresh;
+    if (config_load(node->config_path, &fresh, report) == 0 && fresh.role != node->cfg->role)
+        config_problem(report, config_nowhere, "role: expected '%s' as before, found '%s'",
+                       config_role_name(node->cfg->role), config_role_name(fresh.role));
+    if (report->n > 0)
+        return -EINVAL;
+    return memcmp(fresh.digest, node->cfg->digest, sizeof(fresh.digest)) != 0;
+}
+
+static bool reload_wanted(const struct node *node)
+{
+    struct config_report *report = calloc(1, sizeof(*report));
+    if (report == NULL)
+        return false;
+    int r = node_reload_check(node, report);
+    for (uint32_t i = 0; i < report->n; i++) {
+        const struct config_problem *p = &report->problems[i];
+        char place[32] = ""; /* of what is missing there is none */
+        if (p->line > 0)
+            snprintf(place, sizeof(place), ":%u:%u", p->line, p->column);
+        log_line(LOG_ERROR, "reload: %s%s: %s", node->config_path, place, p->text);
+    }
+    if (r < 0)
+        log_line(LOG_ERROR, "reload: the old configuration stays");
+    else if (r == 0)
+        log_line(LOG_INFO, "reload: nothing changed");
+    config_report_finish(report);
+    free(report);
+    return r == 1;
+}
+
 static void on_signal(void *ctx)
 {
     struct node *node = ctx;
@@ -76,7 +112,7 @@ static void on_signal(void *ctx)
     while (read(signal_pipe[0], &number, 1) == 1) {
         if (number != SIGHUP)
             node->wish = NODE_STOP;
-        else if (node->wish == NODE_RUN && node_reload_wanted(node))
+        else if (node->wish == NODE_RUN && reload_wanted(node))
             node->wish = NODE_RELOAD;
     }
 }
@@ -309,33 +345,7 @@ void node_publish_state(struct node *node, const char *state)
                  1, true);
 }
 
-/* --- configuration, again and again --- */
-
-int node_reload_check(const struct node *node, struct config_report *report)
-{
-    struct config fresh;
-    if (config_load(node->config_path, &fresh, report) < 0)
-        return -EINVAL;
-    return memcmp(fresh.digest, node->cfg->digest, sizeof(fresh.digest)) != 0;
-}
-
-bool node_reload_wanted(const struct node *node)
-{
-    struct config_report *report = calloc(1, sizeof(*report));
-    if (report == NULL)
-        return false;
-    int r = node_reload_check(node, report);
-    for (uint32_t i = 0; i < report->n; i++)
-        log_line(LOG_ERROR, "reload: %s:%u:%u: %s", node->config_path, report->problems[i].line,
-                 report->problems[i].column, report->problems[i].text);
-    if (r < 0)
-        log_line(LOG_ERROR, "reload: the old configuration stays");
-    else if (r == 0)
-        log_line(LOG_INFO, "reload: nothing changed");
-    config_report_finish(report);
-    free(report);
-    return r == 1;
-}
+/* --- lives --- */
 
 static int run_until_stopped(const char *path, enum config_role role, node_run_fn run)
 {

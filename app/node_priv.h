@@ -61,13 +61,10 @@ json_t *node_now(void);
 json_t *node_number(double value);
 
 /**
- * Validate the file behind cfg again. Finish the report in any case.
+ * Validate the file behind cfg again, as `reload` and SIGHUP ask. Finish the report in any case.
  * @return 1 (good and different), 0 (nothing changed), -EINVAL (problems; the old one stays)
  */
 int node_reload_check(const struct node *node, struct config_report *report);
-/** The same as SIGHUP asks for it, with the problems logged. @return true when good and different
- */
-bool node_reload_wanted(const struct node *node);
 
 /** One life of a daemon, until it is to stop or to begin again with a new configuration. */
 typedef enum node_wish (*node_run_fn)(const struct config *cfg, const char *path, int *ret_code);

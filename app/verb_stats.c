@@ -298,6 +298,14 @@ static int find_socket(const struct talk *t, char out[CONTROL_PATH_BYTES], int *
     return r;
 }
 
+static void print_problem(const json_t *problem)
+{
+    if (number(problem, "line") > 0) /* of what is missing there is no place */
+        fprintf(stderr, "line %.0f, column %.0f: ", number(problem, "line"),
+                number(problem, "column"));
+    fprintf(stderr, "%s\n", text(problem, "error"));
+}
+
 static int one_answer(const struct talk *t, int fd, struct atl_error *err)
 {
     json_t *answer, *problem;
@@ -310,8 +318,7 @@ static int one_answer(const struct talk *t, int fd, struct atl_error *err)
     if (!json_is_true(at(answer, "ok"))) {
         r = atl_error_set(err, -1, "%s", text(answer, "error"));
         json_array_foreach((json_t *)(uintptr_t)at(answer, "problems"), i, problem)
-            fprintf(stderr, "line %.0f, column %.0f: %s\n", number(problem, "line"),
-                    number(problem, "column"), text(problem, "error"));
+            print_problem(problem);
     } else if (!t->json) {
         t->print(answer);
     }

@@ -236,6 +236,11 @@ def reload_checks_first():
             assert refused.returncode == 1 and "line 12" in refused.stderr, refused
             assert "did you mean 'flows.max'" in refused.stderr, refused
             assert ask(path, "status")["started"] == started
+            path.write_text("role: hub\nsite: a\nnode: h\nstate_dir: /nowhere\nbroker:\n"
+                            "  url: mqtt://b\nfederation:\n  name: f\n  keys: /nowhere\n")
+            socket_path = next(folder.rglob("control.sock"))
+            refused = atalaya("reload", "-s", socket_path)
+            assert refused.returncode == 1 and "expected 'edge' as before" in refused.stderr, refused
             path.write_text(good + "flows:\n  max: 4096\n")
             assert ask(path, "reload")["changed"] is True
             wait_until("a new start",
