@@ -11,8 +11,8 @@
 
 #define ACCOUNTS_NS ATL_NS_PER_S
 
-void edge_account_signal(int64_t missing, const struct dp_counters *c, atl_ns now_ns,
-                         const char *node, struct alert_signal *ret_signal)
+static void make_signal(int64_t missing, const struct dp_counters *c, atl_ns now_ns,
+                        const char *node, struct alert_signal *ret_signal)
 {
     *ret_signal = (struct alert_signal){
         .time_ns = now_ns,
@@ -65,6 +65,6 @@ void edge_account_raise(struct edge *e)
     if (missing == 0)
         return;
     dp_engine_counters(e->engine, &c);
-    edge_account_signal(missing, &c, dp_engine_now_ns(e->engine), e->cfg->node, &signal);
+    make_signal(missing, &c, dp_engine_now_ns(e->engine), e->cfg->node, &signal);
     alert_book_raise(e->book, &signal);
 }

@@ -166,8 +166,6 @@ void edge_degrade(struct edge *edge, const char *why);
 void edge_account_check(struct edge *edge, atl_ns mono_ns);
 /** Raise what the check has found. Analysis thread. */
 void edge_account_raise(struct edge *edge);
-void edge_account_signal(int64_t missing, const struct dp_counters *counters, atl_ns now_ns,
-                         const char *node, struct alert_signal *ret_signal);
 
 /* edge_control.c */
 int edge_control_open(struct edge *edge, struct atl_error *err);

@@ -104,7 +104,8 @@ uint8_t *traf_frame_begin(struct traf_frame *frame, const struct traf_path *path
     return at;
 }
 
-void traf_frame_checksum(const struct traf_path *path, int from, uint8_t proto, uint8_t *l4,
+/* @param field  offset of the checksum in the L4 header */
+static void put_checksum(const struct traf_path *path, int from, uint8_t proto, uint8_t *l4,
                          uint32_t l4_bytes, uint32_t field)
 {
     uint64_t total = 0;
@@ -143,7 +144,7 @@ void traf_tcp_end(const struct traf_path *path, int from, uint8_t *payload,
                   const struct traf_segment *segment, uint32_t payload_bytes)
 {
     uint32_t header = 20u + segment->option_bytes;
-    traf_frame_checksum(path, from, TRAF_TCP, payload - header, header + payload_bytes, 16);
+    put_checksum(path, from, TRAF_TCP, payload - header, header + payload_bytes, 16);
 }
 
 uint8_t *traf_udp_begin(struct traf_frame *frame, const struct traf_path *path, int from,
@@ -159,7 +160,7 @@ uint8_t *traf_udp_begin(struct traf_frame *frame, const struct traf_path *path, 
 
 void traf_udp_end(const struct traf_path *path, int from, uint8_t *payload, uint32_t payload_bytes)
 {
-    traf_frame_checksum(path, from, TRAF_UDP, payload - 8, 8 + payload_bytes, 6);
+    put_checksum(path, from, TRAF_UDP, payload - 8, 8 + payload_bytes, 6);
 }
 
 void traf_frame_echo(struct traf_frame *frame, const struct traf_path *path, int from,
@@ -173,7 +174,7 @@ void traf_frame_echo(struct traf_frame *frame, const struct traf_path *path, int
     traf_put16(at + 6, number);
     for (uint32_t i = 0; i < payload_bytes; i++)
         at[8 + i] = (uint8_t)(i & 0x3f);
-    traf_frame_checksum(path, from, proto, at, 8 + payload_bytes, 2);
+    put_checksum(path, from, proto, at, 8 + payload_bytes, 2);
 }
 
 /* type and code by cause: RFC 792 / RFC 4443 */
@@ -204,5 +205,5 @@ void traf_frame_icmp_error(struct traf_frame *frame, const struct traf_path *pat
     at[1] = path->v6 ? errors[what].code6 : errors[what].code4;
     traf_put32(at + 4, 0);
     memcpy(at + 8, quote, quoted);
-    traf_frame_checksum(&back, 1, proto, at, 8 + quoted, 2);
+    put_checksum(&back, 1, proto, at, 8 + quoted, 2);
 }

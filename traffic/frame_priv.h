@@ -54,15 +54,10 @@ void traf_put32(uint8_t *at, uint32_t v);
 /** Payload bytes that fit beside an L4 header of header_bytes. */
 uint32_t traf_room(const struct traf_path *path, uint32_t header_bytes);
 
-/**
- * Ethernet and IP header from end `from`; the caller fills l4_bytes at the returned place, which
- * must fit the MTU, then calls traf_frame_checksum.
- */
+/** Ethernet and IP header from end `from`; the caller fills l4_bytes, which must fit the MTU, at
+ * the returned place. */
 uint8_t *traf_frame_begin(struct traf_frame *frame, const struct traf_path *path, int from,
                           uint8_t proto, uint32_t l4_bytes, uint16_t ip_id);
-/** @param field  offset of the checksum in the L4 header */
-void traf_frame_checksum(const struct traf_path *path, int from, uint8_t proto, uint8_t *l4,
-                         uint32_t l4_bytes, uint32_t field);
 
 /** Header now, payload by the caller at the returned place, then the matching _end. */
 uint8_t *traf_tcp_begin(struct traf_frame *frame, const struct traf_path *path, int from,
