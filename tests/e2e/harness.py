@@ -47,6 +47,17 @@ def need_data(*parts):
     return path
 
 
+def need_captures(*folders):
+    """All captures below these folders; a folder that is there and holds none is a failure."""
+    found = []
+    for folder in folders:
+        paths = sorted(p for p in need_data(folder).iterdir()
+                       if p.suffix in (".pcap", ".pcapng", ".cap"))
+        assert paths, f"no capture in {DATA / folder}"
+        found += paths
+    return found
+
+
 def need_tool(name):
     if shutil.which(name) is None:
         raise Skip(f"{name} is not installed")

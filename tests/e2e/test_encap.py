@@ -9,7 +9,7 @@ import os
 import struct
 import subprocess
 
-from harness import DATA, atalaya, need_data, need_tool, run_cases, scratch
+from harness import atalaya, need_captures, need_data, need_tool, run_cases, scratch
 
 IP = {"ip", "ipv6"}
 PROTO = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58, "sctp": 132, "esp": 50, "gre": 47,
@@ -201,8 +201,7 @@ def compare(path, outer, ignore=()):
 
 def captures():
     need_tool("tshark")
-    need_data("encap")
-    return sorted(p for folder in ("encap", "telecom") for p in (DATA / folder).iterdir())
+    return need_captures("encap", "telecom")
 
 
 def real_captures_inner():

@@ -8,13 +8,7 @@ import os
 import stat
 import subprocess
 
-from harness import DATA, atalaya, need_data, need_tool, run_cases, scratch
-
-
-def captures(*folders):
-    for folder in folders:
-        need_data(folder)
-    return sorted(p for f in folders for p in (DATA / f).glob("*.pcap*"))
+from harness import atalaya, need_captures, need_data, need_tool, run_cases, scratch
 
 
 def tshark_conversations(path):
@@ -53,7 +47,7 @@ def our_conversations(path):
 def agrees_with_tshark_on_every_conversation():
     need_tool("tshark")
     total = 0
-    for path in captures("benign", "attack"):
+    for path in need_captures("benign", "attack"):
         ours, theirs = our_conversations(path), tshark_conversations(path)
         for pair in set(ours) | set(theirs):
             assert ours[pair] == theirs[pair], (path.name, pair, ours[pair], theirs[pair])
@@ -62,7 +56,7 @@ def agrees_with_tshark_on_every_conversation():
 
 
 def counts_every_packet():
-    for path in captures("benign", "attack", "mixed", "telecom", "encap"):
+    for path in need_captures("benign", "attack", "mixed", "telecom", "encap"):
         result = atalaya("flows", "--format", "none", "--json", path)
         # one of them is cut short, and that is said
         assert result.returncode == 0 or "truncated" in result.stderr, (path.name, result.stderr)

@@ -2,12 +2,11 @@
 """Every hostile capture goes through `atalaya flows`: no crash, no sanitizer report, every packet counted."""
 import json
 
-from harness import DATA, atalaya, need_data, run_cases
+from harness import atalaya, need_captures, run_cases
 
 
 def every_malformed_capture():
-    need_data("malformed")
-    files = sorted((DATA / "malformed").iterdir())
+    files = need_captures("malformed")
     packets = 0
     for path in files:
         result = atalaya("flows", "--json", path, timeout=30)
@@ -25,14 +24,12 @@ def every_malformed_capture():
 
 
 def every_real_capture():
-    for folder in ("benign", "attack", "mixed", "telecom", "encap"):
-        need_data(folder)
-        for path in sorted((DATA / folder).glob("*.pcap*")):
-            result = atalaya("flows", "--format", "none", path, timeout=120)
-            # one of them is cut short, and that is said
-            assert result.returncode == 0 or "truncated" in result.stderr, (
-                path.name, result.stderr[-2000:])
-            assert "Sanitizer" not in result.stderr and "runtime error" not in result.stderr
+    for path in need_captures("benign", "attack", "mixed", "telecom", "encap"):
+        result = atalaya("flows", "--format", "none", path, timeout=120)
+        # one of them is cut short, and that is said
+        assert result.returncode == 0 or "truncated" in result.stderr, (
+            path.name, result.stderr[-2000:])
+        assert "Sanitizer" not in result.stderr and "runtime error" not in result.stderr
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import struct
 import subprocess
 import time
 
-from harness import (ATALAYA, DATA, Process, atalaya, need_data, need_tool, run_cases, scratch, wait_until)
+from harness import (ATALAYA, Process, atalaya, need_captures, need_data, need_tool, run_cases, scratch,
+                     wait_until)
 
 MASK = (1 << 64) - 1
 
@@ -31,12 +32,6 @@ def tshark(path, *fields, only=""):
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def captures():
-    need_data("benign")
-    for folder in ("attack", "benign", "mixed", "telecom", "encap"):
-        yield from (p for p in sorted((DATA / folder).iterdir()) if "cap" in p.suffix)
-
-
 # --- packets and bytes ---
 
 def by_tshark(path):
@@ -51,7 +46,7 @@ def by_tshark(path):
 
 def packets_and_bytes_of_each_second_are_tsharks():
     compared = 0
-    for path in captures():
+    for path in need_captures("attack", "benign", "mixed", "telecom", "encap"):
         theirs = by_tshark(path)
         for interval, length in (("1s", 1), ("10s", 10), ("60s", 60)):
             expected = collections.defaultdict(lambda: [0, 0])
@@ -86,8 +81,7 @@ def totals_are_those_of_tsharks_io_stat():
 
 def every_packet_is_in_some_row():
     """Also of hostile captures; and no value is odd."""
-    need_data("malformed")
-    for path in sorted((DATA / "malformed").iterdir()):
+    for path in need_captures("malformed"):
         done = atalaya("flows", "--json", "--format", "none", path)
         files = json.loads(done.stderr.splitlines()[0])["files"]
         ours = rows_of(path, "1s")
