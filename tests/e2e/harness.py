@@ -136,7 +136,7 @@ class Process:
 def broker(folder, port, name="broker", lines=""):
     need_tool("mosquitto")
     conf = folder / f"{name}.conf"
-    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n"
                     f"max_queued_messages 20000\n{lines}")
     conf.chmod(0o644)
     process = Process(["mosquitto", "-c", conf], folder / f"{name}.log")
@@ -147,6 +147,16 @@ def broker(folder, port, name="broker", lines=""):
 
     wait_until("mosquitto listening", listening, 10)
     return process
+
+
+def lasting_broker(folder, port, name="broker", lines=""):
+    """As broker-setup would configure it, without TLS: what is saved late is lost by kill -9."""
+    store = folder / f"{name}-store"
+    store.mkdir(exist_ok=True)
+    store.chmod(0o777)
+    return broker(folder, port, name,
+                  f"persistence true\npersistence_location {store}/\nautosave_on_changes true\n"
+                  f"autosave_interval 100\n{lines}")
 
 
 def witness(folder, port, topic="atalaya/v1/#"):

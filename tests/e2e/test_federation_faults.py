@@ -11,41 +11,16 @@ Usage: test_federation_faults.py [--long]   long: every step with every victim, 
 import collections
 import json
 import signal
-import socket
 import sys
 import time
 
 import wire
 from fleet import Fleet, ledger
-from harness import Process, free_port, need_tool, run_cases, scratch, wait_until
+from harness import (Process, free_port, lasting_broker, need_tool, run_cases, scratch,
+                     wait_until)
 
 LONG = "--long" in sys.argv
 EDGES = 3
-
-
-class Broker:
-    """As broker-setup would configure it, without TLS: what is saved late is lost by kill -9."""
-
-    def __init__(self, folder, port):
-        need_tool("mosquitto")
-        self.folder, self.port = folder, port
-        (folder / "mosquitto").mkdir(mode=0o777)
-        (folder / "mosquitto").chmod(0o777)
-        self.conf = folder / "mosquitto.conf"
-        self.conf.write_text(
-            f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/mosquitto/\nautosave_on_changes true\n"
-            "autosave_interval 100\nmax_queued_messages 20000\n")
-        self.start()
-
-    def start(self):
-        self.process = Process(["mosquitto", "-c", self.conf], self.folder / "broker.log")
-
-        def listening():
-            with socket.socket() as s:
-                return s.connect_ex(("127.0.0.1", self.port)) == 0
-
-        wait_until("mosquitto listening", listening, 10)
 
 
 class Witness(Process):
@@ -93,10 +68,10 @@ class Stage:
     """Broker, witness and fleet, and where in their logs the present case began."""
 
     def __init__(self, folder):
-        port = free_port()
-        self.broker = Broker(folder, port)
-        self.seen = Witness(folder, port)
-        self.fleet = Fleet(folder, f"mqtt://127.0.0.1:{port}", edges=EDGES, rounds=0, quorum=2,
+        self.folder, self.port = folder, free_port()
+        self.broker = lasting_broker(folder, self.port)
+        self.seen = Witness(folder, self.port)
+        self.fleet = Fleet(folder, f"mqtt://127.0.0.1:{self.port}", edges=EDGES, rounds=0, quorum=2,
                            expected=EDGES, deadline="8s", steps=400, noise_multiplier=8,
                            norm_max=0)
         self.fleet.start_all()
@@ -107,13 +82,13 @@ class Stage:
     def __exit__(self, *_):
         self.fleet.__exit__()
         self.seen.__exit__()
-        self.broker.process.__exit__()
+        self.broker.__exit__()
 
     def strike(self, victim):
         if victim == "broker":
-            self.broker.process.end(signal.SIGKILL)
+            self.broker.end(signal.SIGKILL)
             time.sleep(0.3)
-            self.broker.start()
+            self.broker = lasting_broker(self.folder, self.port)
         else:
             self.fleet.kill(victim)
             time.sleep(0.3)

@@ -107,7 +107,7 @@ def wrong_use_gets_one_line():
     for args, text, code, says in (
             ([], "", 2, "--csv is missing"),
             (["--csv", "-", "--coverage", "2"], "", 2, "coverage 2"),
-            (["--csv", "-", "--risk", "x"], "", 2, "not a number"),
+            (["--csv", "-", "--risk", "x"], "", 2, "expected a number"),
             (["--csv", "-", "--interval", "-5"], "", 2, "interval"),
             (["--cvs", "-"], "", 2, "--csv"),
             (["--csv", "/nonexistent.csv"], "", 1, "/nonexistent.csv"),
