@@ -2,9 +2,23 @@
 #include "app/outfile_priv.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+int outfile_check(const char *path, struct atl_error *err)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return atl_error_set(err, -EINVAL, "cannot write %s: not a regular file", path);
+    if (!atl_copy(folder, sizeof(folder), path))
+        return atl_error_set(err, -ENAMETOOLONG, "cannot create %s: the path is too long", path);
+    if (access(dirname(folder), W_OK | X_OK) < 0)
+        return atl_error_set(err, -errno, "cannot create %s: %s", path, strerror(errno));
+    return 0;
+}
 
 int outfile_open(struct outfile *out, const char *path, struct atl_error *err)
 {

@@ -15,6 +15,11 @@ struct outfile {
     char part[PATH_MAX];
 };
 
+/**
+ * Can a file be made or replaced there? To be asked before work that would be lost.
+ * @return 0 or negative errno with a line in *err
+ */
+int outfile_check(const char *path, struct atl_error *err);
 /** @param path  borrowed until close; NULL = standard output */
 int outfile_open(struct outfile *out, const char *path, struct atl_error *err);
 /** Flush, sync and give the file its name. @return 0, -EIO … with a line in *err; nothing is left

@@ -304,7 +304,9 @@ static int watch(struct detect *d, struct atl_error *err)
 static int run(struct detect *d)
 {
     struct atl_error err = {""};
-    int r = d->model_path != NULL ? model_set_load(d->model_path, &d->models, &err)
+    int r = d->save_path != NULL ? outfile_check(d->save_path, &err) : 0;
+    if (r == 0)
+        r = d->model_path != NULL ? model_set_load(d->model_path, &d->models, &err)
                                   : model_set_factory(&d->models, &err);
     if (r == 0 && d->n_baselines > 0)
         r = learn_baselines(d, &err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
 #include "app/options_priv.h"
+#include "app/outfile_priv.h"
 #include "traffic/traffic.h"
 
 #include <errno.h>
@@ -300,7 +301,9 @@ static int make(const struct request *o)
         fprintf(stderr, "atalaya traffic: out of memory\n");
         return EXIT_FAILED;
     }
-    int r = traf_write_pcap(&o->cfg, o->out, summary, &err);
+    int r = o->labels != NULL ? outfile_check(o->labels, &err) : 0;
+    if (r == 0)
+        r = traf_write_pcap(&o->cfg, o->out, summary, &err);
     if (r == 0 && o->labels != NULL)
         r = write_labels(o->labels, summary, &err);
     if (r < 0) {

@@ -50,6 +50,10 @@ def missing_and_wrong_files():
         for view in ("flow", "host", "link"):
             result = atalaya("flows", "--view", view, "-o", folder / "rows.csv", text)
             assert result.returncode == 1 and not list(folder.glob("rows*")), (view, result)
+        for where in (folder, folder / "none" / "m", "/dev/full"):
+            result = atalaya("detect", "--baseline", text, "--save-model", where)
+            line = result.stderr.splitlines()  # before the baseline is read, which is no capture
+            assert result.returncode == 1 and len(line) == 1 and str(where) in line[0], result
         result = atalaya("flows", "-o", folder, text)
         assert result.returncode == 1 and "a folder has this name" in result.stderr, result
         cut = folder / "empty.pcap"

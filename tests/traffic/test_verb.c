@@ -112,6 +112,9 @@ static void failures_exit_with_one(void **state)
     (void)state;
     assert_int_equal(verb("--out /dev/full --duration 3s"), 1);
     assert_string_equal(said, "atalaya traffic: cannot write /dev/full: No space left on device\n");
+    assert_int_equal(verb("--out w.pcap --duration 1s --labels none/w.csv"), 1);
+    expect_said("cannot create none/w.csv: No such file or directory");
+    assert_int_equal(access("w.pcap", F_OK), -1);
     assert_int_equal(verb("--out none/x.pcap --duration 1s"), 1);
     expect_said("No such file or directory");
 }
