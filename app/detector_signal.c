@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/detector_state_priv.h"
+#include "app/hint_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void detector_tell_scored(struct detector *d, const struct detector_scored *scored)
+{
+    if (d->ops.scored != NULL)
+        d->ops.scored(d->ops.ctx, scored);
+}
+
+/* Why this model found the row odd, in the units of the view. */
+static void fill_features(struct detector *d, enum view view, const struct learn_model *model,
+                          const float *x, const float *raw, struct alert_signal *s)
+{
+    const struct feat_schema *schema = view_schema(view);
+    struct learn_reason reasons[ALERT_FEATURES_MAX];
+    atl_copy(s->detector, sizeof(s->detector), view_name(view));
+    atl_copy(s->model, sizeof(s->model), learn_model_origin(model));
+    s->n_features = learn_explain(model, d->views[view].scratch, x, reasons, ALERT_FEATURES_MAX);
+    for (uint32_t i = 0; i < s->n_features; i++) {
+        const struct feat_column *c = &schema->columns[reasons[i].column];
+        struct alert_feature *f = &s->features[i];
+        atl_copy(f->name, sizeof(f->name), c->name);
+        atl_copy(f->unit, sizeof(f->unit), c->unit);
+        f->observed = raw[reasons[i].column];
+        f->expected = feat_unscale(c, reasons[i].expected);
+        f->low = feat_unscale(c, reasons[i].low);
+        f->high = feat_unscale(c, reasons[i].high);
+    }
+}
+
+static void fill_flow(const struct detector *d, const struct dp_flow *f, struct alert_signal *s)
+{
+    dp_addr_format(&f->src, s->src_ip);
+    dp_addr_format(&f->dst, s->dest_ip);
+    s->src_port = f->src_port;
+    s->dest_port = f->dst_port;
+    feat_proto_name(f->proto, s->proto);
+    feat_community_id(f, s->community_id);
+    atl_copy(s->in_iface, sizeof(s->in_iface), d->cfg.in_iface);
+    s->packets_toserver = f->fwd.packets;
+    s->packets_toclient = f->bwd.packets;
+    s->bytes_toserver = f->fwd.bytes;
+    s->bytes_toclient = f->bwd.bytes;
+}
+
+/* Of two opinions the stronger was taken: each had half the chance to be wrong. */
+static double p_of_stronger(const struct detector *d, const struct opinion *o)
+{
+    const struct view_state *v = &d->views[VIEW_HOST];
+    return v->model != NULL && v->reference != NULL ? 2 * o->p_value : o->p_value;
+}
+
+void detector_signal_host(struct detector *d, const struct feat_host_row *row,
+                          const struct opinion *o, const float *x)
+{
+    const struct hint *hint = hint_for_host(row);
+    struct alert_signal s = {
+        .time_ns = row->last_ns,
+        .first_ns = row->first_ns,
+        .score = o->score,
+        .p_value = o->p_value,
+    };
+    atl_copy(s.kind, sizeof(s.kind), hint->kind);
+    atl_copy(s.hint, sizeof(s.hint), hint->sentence);
+    atl_copy(s.technique, sizeof(s.technique), hint->technique);
+    dp_addr_format(&row->addr, s.entity);
+    atl_copy(s.role, sizeof(s.role), row->role == FEAT_SOURCE ? "source" : "target");
+    fill_features(d, VIEW_HOST, o->model, x, row->raw, &s);
+    fill_flow(d, &row->sample, &s);
+    gate_offer(d->gate, &s, p_of_stronger(d, o));
+}
+
+void detector_signal_tally(struct detector *d, const struct tally_entry *e, double p_value)
+{
+    float x[FEAT_COLUMNS_MAX];
+    struct alert_signal s = {
+        .time_ns = e->last_ns,
+        .first_ns = e->first_ns,
+        .score = -log(p_value) / (-log(p_value) - log(DETECTOR_TALLY_P_MAX)),
+        .p_value = fmax(p_value, 1e-12),
+        .kind = "unusual_flows",
+        .role = "source",
+    };
+    snprintf(s.hint, sizeof(s.hint), "%u of %u conversations are unlike those learned here",
+             e->unusual, e->flows);
+    dp_addr_format(&e->addr, s.entity);
+    feat_scale_row(feat_schema_flow(), e->raw, x);
+    fill_features(d, VIEW_FLOW, d->views[VIEW_FLOW].model, x, e->raw, &s);
+    fill_flow(d, &e->sample, &s);
+    gate_offer(d->gate, &s, p_value);
+}
