@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/app_priv.h"
 #include "app/capture_config_priv.h"
+#include "app/doctor_kernels_priv.h"
 #include "app/options_priv.h"
 
 #include <errno.h>
@@ -16,9 +17,10 @@ static const char help[] =
     "Look, without changing anything, for what would keep an edge from capturing: device, driver,\n"
     "IOMMU group, huge pages, processors, memory, rights, clock, and whether taking the port "
     "would\n"
-    "cut off the default route or an SSH connection. Each finding that is not ok comes with the\n"
-    "command that mends it. Without FILE the machine as such is looked at. Exit code 0 when\n"
-    "nothing fails, 1 otherwise, 78 when FILE itself is not good.\n\n"
+    "cut off the default route or an SSH connection; and whether the learner computes with all\n"
+    "that the processor has. Each finding that is not ok comes with the command that mends it.\n"
+    "Without FILE the machine as such is looked at. Exit code 0 when nothing fails, 1 otherwise,\n"
+    "78 when FILE itself is not good.\n\n"
     "  -c, --config FILE  configuration of the edge\n"
     "      --json         one JSON object\n"
     "  -h, --help         this text\n\n"
@@ -73,6 +75,15 @@ static void check_files(const struct config *cfg, struct dp_findings *f)
     check_secret(cfg->broker.key, f);
 }
 
+static void check_kernels(struct dp_findings *f)
+{
+    struct learn_kernels kernels;
+    if (f->n == DP_FINDINGS_MAX)
+        return;
+    learn_kernels_find(&kernels);
+    doctor_kernels(&kernels, getenv("OPENBLAS_CORETYPE"), &f->list[f->n++]);
+}
+
 static void print_text(const struct dp_findings *f)
 {
     for (uint32_t i = 0; i < f->n; i++) {
@@ -116,6 +127,7 @@ static int examine(const char *path, bool json)
         dp_doctor(path != NULL ? &dp : NULL, "", f);
         if (path != NULL)
             check_files(&cfg, f);
+        check_kernels(f);
         for (uint32_t i = 0; i < f->n; i++)
             code = f->list[i].status == DP_FINDING_FAIL ? EXIT_FAILED : code;
         if (json)

@@ -22,6 +22,16 @@
  */
 void learn_start(void);
 
+/** The machine code of the matrix products: OpenBLAS chooses it when it is loaded, by processor. */
+struct learn_kernels {
+    const char *core;   /* its name there: "Haswell", "SkylakeX", …; static storage */
+    uint32_t bits;      /* width of its vectors; 0: not a name we know */
+    const char *better; /* or NULL: what OPENBLAS_CORETYPE in the environment of the next start may
+                         * name, wider and still within this processor; static storage */
+};
+/** Sums are then added in another order: results differ in their last bits between kernels. */
+void learn_kernels_find(struct learn_kernels *ret_kernels);
+
 /* --- the model --- */
 
 /** An autoencoder n_in → widths[0] → … → widths[n_widths-1] → n_in, ReLU between, linear at the

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doctor on this machine and in a network namespace of its own."""
 import json
+import os
 import subprocess
 
 from harness import ATALAYA, atalaya, run_cases, scratch
@@ -32,6 +33,35 @@ def the_machine_as_such():
     assert result.returncode in (0, 1) and result.stderr == "", result
     assert all(line[:5].strip() in ("ok", "warn", "fail", "") for line in
                result.stdout.splitlines()), result.stdout
+
+
+def kernels(core):
+    """The finding when OpenBLAS is told which kernels to take, and when it is told nothing."""
+    told = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+    if core is not None:
+        told["OPENBLAS_CORETYPE"] = core
+    done = subprocess.run([ATALAYA, "doctor", "--json"], capture_output=True, text=True, env=told,
+                          timeout=60)
+    found = [f for f in json.loads(done.stdout)["findings"] if f["check"] == "kernels"]
+    assert len(found) == 1, done
+    return found[0]
+
+
+def narrow_kernels_are_told():
+    with open("/proc/cpuinfo", encoding="utf8") as info:
+        flags = set(next((l for l in info if l.startswith("flags")), "").split())
+    if "avx2" not in flags:
+        return  # this machine cannot run the kernels of the test
+    narrow = kernels("Haswell")
+    assert "Haswell" in narrow["text"] and "256" in narrow["text"], narrow
+    if not {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"} <= flags:
+        assert narrow["status"] == "ok" and narrow["mend"] == "", narrow
+        return
+    assert narrow["status"] == "warn" and "512" in narrow["text"], narrow
+    assert narrow["mend"].startswith("unset OPENBLAS_CORETYPE"), narrow
+    assert kernels("SkylakeX")["status"] == "ok"
+    own = kernels(None)  # an old library may not know the processor; its mend then names the core
+    assert own["status"] == "ok" or "export OPENBLAS_CORETYPE=SkylakeX" in own["mend"], own
 
 
 def what_is_wrong_comes_with_its_command():
@@ -79,5 +109,5 @@ def bad_files_are_refused():
 
 
 if __name__ == "__main__":
-    run_cases([the_machine_as_such, what_is_wrong_comes_with_its_command, a_default_route_is_seen,
-               bad_files_are_refused])
+    run_cases([the_machine_as_such, narrow_kernels_are_told, what_is_wrong_comes_with_its_command,
+               a_default_route_is_seen, bad_files_are_refused])
