@@ -106,32 +106,60 @@ struct top {
     lanes first, second, third;
 };
 
-/* Afterwards *high holds the larger and *low the smaller, lane by lane. */
-INLINE void exchange(lanes *high, lanes *low)
+/* A loop, because GCC makes one instruction of it and three of comparing vectors and blending them;
+ * over copies, because lanes indexed through a pointer would live in memory. Wide vectors go by
+ * pointer: what passes them by value differs between processors. */
+INLINE void keep_larger(lanes *v, const lanes *other)
 {
-    lane_bits swap = ((lane_bits)*high ^ (lane_bits)*low) & (lane_bits)(*high < *low);
-    *high = (lanes)((lane_bits)*high ^ swap);
-    *low = (lanes)((lane_bits)*low ^ swap);
+    lanes a = *v, b = *other, kept = a;
+    for (int k = 0; k < LANES; k++)
+        kept[k] = a[k] > b[k] ? a[k] : b[k];
+    *v = kept;
+}
+
+INLINE void keep_smaller(lanes *v, const lanes *other)
+{
+    lanes a = *v, b = *other, kept = a;
+    for (int k = 0; k < LANES; k++)
+        kept[k] = a[k] < b[k] ? a[k] : b[k];
+    *v = kept;
 }
 
 INLINE void insert(struct top *top, const lanes *value)
 {
-    lanes v = *value;
-    exchange(&top->first, &v);
-    exchange(&top->second, &v);
-    exchange(&top->third, &v);
+    lanes pushed = top->first, further = top->second;
+    keep_smaller(&pushed, value);
+    keep_smaller(&further, &pushed);
+    keep_larger(&top->first, value);
+    keep_larger(&top->second, &pushed);
+    keep_larger(&top->third, &further);
 }
 
-/* Folds the upper half of the lanes onto the lower, and again: the rest is not looked at again. */
-#define FOLD(top, ...)                                                            \
-    do {                                                                          \
-        struct top whole = (top);                                                 \
-        lanes v = __builtin_shufflevector(whole.first, whole.first, __VA_ARGS__); \
-        insert(&(top), &v);                                                       \
-        v = __builtin_shufflevector(whole.second, whole.second, __VA_ARGS__);     \
-        insert(&(top), &v);                                                       \
-        v = __builtin_shufflevector(whole.third, whole.third, __VA_ARGS__);       \
-        insert(&(top), &v);                                                       \
+/* The k-th largest of two sorted lists is the largest of their k-th ones and of min(i-th of one,
+ * (k - i)-th of the other). */
+INLINE void merge(struct top *top, const struct top *other)
+{
+    lanes first_first = top->first, first_second = top->first, second_first = top->second;
+    keep_smaller(&first_first, &other->first);
+    keep_smaller(&first_second, &other->second);
+    keep_smaller(&second_first, &other->first);
+    keep_larger(&top->first, &other->first);
+    keep_larger(&top->second, &other->second);
+    keep_larger(&top->second, &first_first);
+    keep_larger(&top->third, &other->third);
+    keep_larger(&top->third, &first_second);
+    keep_larger(&top->third, &second_first);
+}
+
+/* Folds half of the lanes onto the other: the rest is not looked at again. */
+#define FOLD(top, ...)                                                        \
+    do {                                                                      \
+        const struct top half = {                                             \
+            __builtin_shufflevector((top).first, (top).first, __VA_ARGS__),   \
+            __builtin_shufflevector((top).second, (top).second, __VA_ARGS__), \
+            __builtin_shufflevector((top).third, (top).third, __VA_ARGS__),   \
+        };                                                                    \
+        merge(&(top), &half);                                                 \
     } while (0)
 
 INLINE double top_sum(const struct top *found)
@@ -148,15 +176,14 @@ INLINE void load(lanes *v, const float *at)
     memcpy(v, at, sizeof(*v));
 }
 
-/* learn_scaled_error on every lane, of the error in *e; a NaN stays one. Wide vectors go by
- * pointer: what passes them by value differs between processors. */
+/* learn_scaled_error on every lane, of the error in *e; a NaN stays one, by way of a + a. */
 INLINE void scaled_errors(lanes *e, const lanes *scale)
 {
     const lane_bits magnitude = (lane_bits){0} + INT32_MAX;
     const lanes knee = (lanes){0} + LEARN_KNEE;
     lanes a = (lanes)((lane_bits)(*e * *scale) & magnitude);
-    lanes inside = a, rest = knee;
-    exchange(&rest, &inside); /* the smaller of a and knee */
+    lanes inside = a;
+    keep_smaller(&inside, &knee);
     *e = inside * (a + a - inside);
 }
 
