@@ -5,6 +5,7 @@
 usage: bench_torch.py BENCH_LEARNER      (Debian: apt-get install python3-torch)
 The two take turns, three times; the best of each counts, by processor time.
 """
+import os
 import re
 import subprocess
 import sys
@@ -54,6 +55,8 @@ def ours(program):
 
 
 def main():
+    # set_num_threads leaves OpenBLAS's own threads running, and they wait at full speed
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     try:
         import torch
     except ImportError:
