@@ -25,7 +25,8 @@ int options_usage(const char *verb, const char *fmt, ...)
     return EXIT_USAGE;
 }
 
-int options_refuse(const char *verb, int returned, char *const *argv, const struct option *options)
+/* The line about a bad option after getopt_long returned '?' or ':', with the nearest one. */
+static int refuse(const char *verb, int returned, char *const *argv, const struct option *options)
 {
     const char *word = argv[optind - 1];
     if (returned == ':')
@@ -180,7 +181,7 @@ int options_read(const char *verb, const char *help, const struct options_row *r
         }
         const struct options_row *row = find(rows, n, c);
         if (row == NULL)
-            return options_refuse(verb, c, argv, letters.options);
+            return refuse(verb, c, argv, letters.options);
         int r = take_value(row, optarg, &err);
         if (r != 0)
             return r < 0 ? options_usage(verb, "%s", err.text) : r;

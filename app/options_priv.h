@@ -8,7 +8,7 @@
 
 #include "base/base.h"
 
-#include <getopt.h>
+#include <getopt.h> /* optind */
 
 enum options_type {
     OPTIONS_FLAG,    /* no value; *flag becomes true */
@@ -60,12 +60,5 @@ int options_no_words(const char *verb, int argc, char **argv);
 
 /** `atalaya VERB: text (atalaya VERB --help)` on stderr. @return EXIT_USAGE */
 int options_usage(const char *verb, const char *fmt, ...) ATL_PRINTF(2, 3);
-
-/**
- * One clear line about a bad option after getopt_long returned '?' or ':', with the nearest option.
- * For a verb with a loop of its own, which sets opterr = 0 and starts its letters with ':'.
- * @return EXIT_USAGE
- */
-int options_refuse(const char *verb, int returned, char *const *argv, const struct option *options);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "app/app_priv.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,7 @@ static void note(void *ctx, const char *line)
 void table_options_init(struct table_options *options, const char *verb)
 {
     *options = (struct table_options){.verb = verb};
-    options->cfg = (struct learn_table_config){.header = true,
-                                               .normal = options->normal,
+    options->cfg = (struct learn_table_config){.normal = options->normal,
                                                .drop = options->drop,
                                                .seed = 1,
                                                .progress = report,
@@ -39,44 +39,42 @@ void table_options_finish(struct table_options *options)
         free(options->drop_words[i]);
 }
 
-static int add_drops(struct table_options *options, const char *list)
+int table_options_take_normal(void *ctx, const char *value, struct atl_error *err)
 {
+    struct table_options *options = ctx;
+    if (options->cfg.n_normal == TABLE_NORMAL_MAX)
+        return atl_error_set(err, -EINVAL, "--normal: at most %d times", TABLE_NORMAL_MAX);
+    options->normal[options->cfg.n_normal++] = value;
+    return 0;
+}
+
+int table_options_take_drops(void *ctx, const char *list, struct atl_error *err)
+{
+    struct table_options *options = ctx;
     if (options->n_lists == TABLE_DROP_MAX)
-        return options_usage(options->verb, "--drop: at most %d times", TABLE_DROP_MAX), -1;
+        return atl_error_set(err, -EINVAL, "--drop: at most %d times", TABLE_DROP_MAX);
     char *copy = strdup(list), *rest = copy;
     if (copy == NULL)
-        return options_usage(options->verb, "--drop: out of memory"), -1;
+        return atl_error_set(err, -ENOMEM, "--drop: out of memory");
     options->drop_words[options->n_lists++] = copy;
     for (char *word; (word = strsep(&rest, ",")) != NULL;) {
         if (*word == '\0')
             continue;
         if (options->cfg.n_drop == TABLE_DROP_MAX)
-            return options_usage(options->verb, "--drop: at most %d columns", TABLE_DROP_MAX), -1;
+            return atl_error_set(err, -EINVAL, "--drop: at most %d columns", TABLE_DROP_MAX);
         options->drop[options->cfg.n_drop++] = word;
     }
     return 0;
 }
 
-int table_options_take(struct table_options *options, int c, const char *value)
+int table_options_read(struct table_options *options, const char *help,
+                       const struct options_row *rows, size_t n, int argc, char **argv)
 {
-    switch (c) {
-    case TABLE_CSV:
-        options->csv = value;
-        return 0;
-    case TABLE_BARE:
-        options->cfg.header = false;
-        return 0;
-    case TABLE_LABEL:
-        options->cfg.label = value;
-        return 0;
-    case TABLE_NORMAL:
-        if (options->cfg.n_normal == TABLE_NORMAL_MAX)
-            return options_usage(options->verb, "--normal: at most %d times", TABLE_NORMAL_MAX), -1;
-        options->normal[options->cfg.n_normal++] = value;
-        return 0;
-    case TABLE_DROP:
-        return add_drops(options, value);
-    default:
-        return 1;
-    }
+    int code = options_read(options->verb, help, rows, n, argc, argv);
+    if (code == OPTIONS_GO_ON)
+        code = options_no_words(options->verb, argc, argv);
+    if (code == OPTIONS_GO_ON && options->csv == NULL)
+        code = options_usage(options->verb, "--csv is missing");
+    options->cfg.header = !options->bare;
+    return code;
 }

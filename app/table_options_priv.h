@@ -10,18 +10,19 @@
 #define TABLE_NORMAL_MAX 16
 #define TABLE_DROP_MAX   512
 
-enum { TABLE_CSV = 'c', TABLE_LABEL = 'l', TABLE_NORMAL = 'n', TABLE_DROP = 'd', TABLE_BARE = 'H' };
-
-#define TABLE_OPTIONS                                                                          \
-    {"csv", required_argument, NULL, TABLE_CSV}, {"no-header", no_argument, NULL, TABLE_BARE}, \
-        {"label", required_argument, NULL, TABLE_LABEL},                                       \
-        {"normal", required_argument, NULL, TABLE_NORMAL},                                     \
-    {                                                                                          \
-        "drop", required_argument, NULL, TABLE_DROP                                            \
+/** The first rows of the table that options_read gets. */
+#define TABLE_OPTIONS(t)                                                            \
+    {"csv", 0, OPTIONS_TEXT, .text = &(t)->csv},                                    \
+        {"no-header", 0, OPTIONS_FLAG, .flag = &(t)->bare},                         \
+        {"label", 0, OPTIONS_TEXT, .text = &(t)->cfg.label},                        \
+        {"normal", 0, OPTIONS_TAKE, .ctx = (t), .take = table_options_take_normal}, \
+    {                                                                               \
+        "drop", 0, OPTIONS_TAKE, .ctx = (t), .take = table_options_take_drops       \
     }
 
 struct table_options {
     const char *csv;
+    bool bare; /* no header */
     struct learn_table_config cfg;
     const char *normal[TABLE_NORMAL_MAX];
     const char *drop[TABLE_DROP_MAX];
@@ -33,7 +34,13 @@ struct table_options {
 
 void table_options_init(struct table_options *options, const char *verb);
 void table_options_finish(struct table_options *options);
-/** @return 0 when taken, 1 when it is none of these, EXIT_USAGE after one clear line is -1 */
-int table_options_take(struct table_options *options, int c, const char *value);
+int table_options_take_normal(void *options, const char *value, struct atl_error *err);
+int table_options_take_drops(void *options, const char *list, struct atl_error *err);
+/**
+ * Read the whole line; it has --csv and no words besides options.
+ * @return OPTIONS_GO_ON, or the verb's exit code
+ */
+int table_options_read(struct table_options *options, const char *help,
+                       const struct options_row *rows, size_t n, int argc, char **argv);
 
 #endif

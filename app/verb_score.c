@@ -31,46 +31,23 @@ static const char help[] =
 struct score {
     struct table_options table;
     const char *model, *out;
-    bool json, help;
+    bool json;
     FILE *stream;
 };
 
 static int parse(struct score *score, int argc, char **argv)
 {
-    static const struct option options[] = {
-        TABLE_OPTIONS,
-        {"model", required_argument, NULL, 'm'},
-        {"out", required_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    struct table_options *table = &score->table;
+    const struct options_row rows[] = {
+        TABLE_OPTIONS(table),
+        {"model", 0, OPTIONS_TEXT, .text = &score->model},
+        {"out", 'o', OPTIONS_TEXT, .text = &score->out},
+        {"json", 0, OPTIONS_FLAG, .flag = &score->json},
     };
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
-        int taken = table_options_take(&score->table, c, optarg);
-        if (taken < 0)
-            return EXIT_USAGE;
-        if (taken == 0)
-            continue;
-        if (c == 'm')
-            score->model = optarg;
-        else if (c == 'o')
-            score->out = optarg;
-        else if (c == 'j')
-            score->json = true;
-        else if (c == 'h')
-            score->help = true;
-        else
-            return options_refuse("score", c, argv, options);
-    }
-    if (score->help)
-        return 0;
-    if (optind < argc)
-        return options_usage("score", "unexpected word '%s'", argv[optind]);
-    if (score->table.csv == NULL || score->model == NULL)
-        return options_usage("score", "%s is missing",
-                             score->table.csv == NULL ? "--csv" : "--model");
-    return 0;
+    int code = table_options_read(table, help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code == OPTIONS_GO_ON && score->model == NULL)
+        return options_usage("score", "--model is missing");
+    return code;
 }
 
 static int write_row(void *ctx, float score, float p_value)
@@ -173,11 +150,9 @@ int verb_score(int argc, char **argv)
 {
     struct score score = {.json = false};
     table_options_init(&score.table, "score");
-    int r = parse(&score, argc, argv);
-    if (r == 0 && score.help)
-        fputs(help, stdout);
-    else if (r == 0)
-        r = run(&score);
+    int code = parse(&score, argc, argv);
+    if (code == OPTIONS_GO_ON)
+        code = run(&score);
     table_options_finish(&score.table);
-    return r;
+    return code;
 }

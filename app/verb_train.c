@@ -2,11 +2,8 @@
 #include "app/app_priv.h"
 #include "app/table_options_priv.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static const char help[] =
     "Usage: atalaya train --csv FILE [OPTION]… --out MODEL\n\n"
@@ -28,62 +25,28 @@ static const char help[] =
 struct train {
     struct table_options table;
     const char *out;
-    bool json, help;
+    bool json;
 };
-
-static int parse_seed(const char *text, uint64_t *ret_seed)
-{
-    char *end;
-    errno = 0;
-    unsigned long long seed = strtoull(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 || seed > UINT32_MAX)
-        return options_usage("train", "--seed: expected 0 to %u, found '%s'", UINT32_MAX, text);
-    *ret_seed = seed;
-    return 0;
-}
 
 static int parse(struct train *train, int argc, char **argv)
 {
-    static const struct option options[] = {
-        TABLE_OPTIONS,
-        {"seed", required_argument, NULL, 's'},
-        {"out", required_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    struct table_options *table = &train->table;
+    const struct options_row rows[] = {
+        TABLE_OPTIONS(table),
+        {"seed", 0, OPTIONS_COUNT, .count = &table->cfg.seed, .max = UINT32_MAX},
+        {"out", 'o', OPTIONS_TEXT, .text = &train->out},
+        {"json", 0, OPTIONS_FLAG, .flag = &train->json},
     };
-    opterr = 0;
-    for (int c, r = 0; (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
-        int taken = table_options_take(&train->table, c, optarg);
-        if (taken < 0)
-            return EXIT_USAGE;
-        if (taken == 0)
-            continue;
-        if (c == 's')
-            r = parse_seed(optarg, &train->table.cfg.seed);
-        else if (c == 'o')
-            train->out = optarg;
-        else if (c == 'j')
-            train->json = true;
-        else if (c == 'h')
-            train->help = true;
-        else
-            return options_refuse("train", c, argv, options);
-        if (r != 0)
-            return r;
-    }
-    if (train->help)
-        return 0;
-    if (optind < argc)
-        return options_usage("train", "unexpected word '%s'", argv[optind]);
-    if (train->table.csv == NULL || train->out == NULL)
-        return options_usage("train", "%s is missing",
-                             train->table.csv == NULL ? "--csv" : "--out");
-    if (train->table.cfg.n_normal > 0 && train->table.cfg.label == NULL)
+    int code = table_options_read(table, help, rows, ATL_ARRAY_LEN(rows), argc, argv);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    if (train->out == NULL)
+        return options_usage("train", "--out is missing");
+    if (table->cfg.n_normal > 0 && table->cfg.label == NULL)
         return options_usage("train", "--normal needs --label, the column it is found in");
-    if (train->table.cfg.label != NULL && train->table.cfg.n_normal == 0)
+    if (table->cfg.label != NULL && table->cfg.n_normal == 0)
         fprintf(stderr, "atalaya train: note: no --normal: every row counts as normal\n");
-    return 0;
+    return OPTIONS_GO_ON;
 }
 
 static void print(const struct train *train, const struct learn_table *table,
@@ -133,11 +96,9 @@ int verb_train(int argc, char **argv)
 {
     struct train train = {.json = false};
     table_options_init(&train.table, "train");
-    int r = parse(&train, argc, argv);
-    if (r == 0 && train.help)
-        fputs(help, stdout);
-    else if (r == 0)
-        r = run(&train);
+    int code = parse(&train, argc, argv);
+    if (code == OPTIONS_GO_ON)
+        code = run(&train);
     table_options_finish(&train.table);
-    return r;
+    return code;
 }
