@@ -59,7 +59,8 @@ static bool is_extension(const struct dp_decode *d)
                      d->proto == NEXT_FRAGMENT || d->proto == NEXT_DESTINATION);
 }
 
-enum dp_layer dp_layer_after_ip(const struct dp_decode *d)
+/* What follows an IP header or an extension header: d->proto. */
+static enum dp_layer after_ip(const struct dp_decode *d)
 {
     return is_extension(d) ? DP_LAYER_EXTENSION : DP_LAYER_TRANSPORT;
 }
@@ -75,13 +76,13 @@ enum dp_layer dp_layer_extension(struct dp_decode *d)
     if (kind == NEXT_FRAGMENT) {
         uint16_t field = dp_be16(header + 2);
         set_fragment(d, dp_be32(header + 4), field >> 3, (field & 1) != 0);
-        return dp_layer_after_ip(d);
+        return after_ip(d);
     }
     if (kind == NEXT_ROUTING && header[2] == ROUTING_SEGMENTS)
         dp_seen(d, DP_ENCAP_SRH);
     if (!dp_need(d, header[1] * (kind == DP_PROTO_AH ? 4U : 8U), &body))
         return DP_LAYER_FAIL;
-    return dp_layer_after_ip(d);
+    return after_ip(d);
 }
 
 enum dp_layer dp_layer_ip(struct dp_decode *d)
@@ -138,7 +139,7 @@ enum dp_layer dp_layer_ipv4(struct dp_decode *d)
     d->v6 = false;
     uint16_t field = dp_be16(header + 6);
     set_fragment(d, dp_be16(header + 4), field & 0x1fff, (field & 0x2000) != 0);
-    return dp_layer_after_ip(d);
+    return after_ip(d);
 }
 
 enum dp_layer dp_layer_ipv6(struct dp_decode *d)
@@ -163,5 +164,5 @@ enum dp_layer dp_layer_ipv6(struct dp_decode *d)
     d->packet->ttl = header[7];
     d->proto = header[6];
     d->v6 = true;
-    return dp_layer_after_ip(d);
+    return after_ip(d);
 }

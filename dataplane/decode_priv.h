@@ -117,8 +117,6 @@ DP_LAYERS(DP_PROTOTYPE)
 
 /** The layer of an EtherType, or DP_LAYER_COUNT. */
 enum dp_layer dp_layer_of_ethertype(uint16_t type);
-/** What follows an IP header or an extension header: d->proto. */
-enum dp_layer dp_layer_after_ip(const struct dp_decode *d);
 /** What a tunnel without a type field carries: IP by its version, Ethernet by a known EtherType. */
 enum dp_layer dp_layer_guess(struct dp_decode *d);
 /** True when an Ethernet header with an EtherType that we follow may lie at this offset. */

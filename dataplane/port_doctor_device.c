@@ -11,7 +11,8 @@
 
 enum { NAMES_MAX = 128, GROUP_MAX = 64 };
 
-bool dp_doctor_is_virtual(const struct dp_config *cfg)
+/* A device that DPDK makes itself: "net_af_packet0,iface=eth1". */
+static bool is_virtual(const struct dp_config *cfg)
 {
     return cfg->backend == DP_BACKEND_DPDK &&
            (strncmp(cfg->device, "net_", 4) == 0 || strncmp(cfg->device, "eth_", 4) == 0 ||
@@ -55,7 +56,8 @@ static bool first_entry(const struct dp_doctor *d, char *out, size_t bytes, cons
     return found;
 }
 
-bool dp_doctor_interface(const struct dp_doctor *d, char out[DP_DOCTOR_NAME_BYTES])
+/* The kernel's interface behind the device. @return false when there is none */
+static bool find_interface(const struct dp_doctor *d, char out[DP_DOCTOR_NAME_BYTES])
 {
     const struct dp_config *cfg = d->cfg;
     char folder[512];
@@ -63,7 +65,7 @@ bool dp_doctor_interface(const struct dp_doctor *d, char out[DP_DOCTOR_NAME_BYTE
         return false;
     if (cfg->backend == DP_BACKEND_PCAP)
         return atl_copy(out, DP_DOCTOR_NAME_BYTES, cfg->device);
-    if (dp_doctor_is_virtual(cfg))
+    if (is_virtual(cfg))
         return iface_argument(cfg->device, out);
     snprintf(folder, sizeof(folder), "/sys/bus/pci/devices/%.32s/net", cfg->device);
     return first_entry(d, out, DP_DOCTOR_NAME_BYTES, folder);
@@ -258,17 +260,17 @@ void dp_doctor_device(struct dp_doctor *d)
 {
     char interface[DP_DOCTOR_NAME_BYTES];
     const struct dp_config *cfg = d->cfg;
-    bool taken_away = cfg->backend == DP_BACKEND_DPDK && !dp_doctor_is_virtual(cfg);
+    bool taken_away = cfg->backend == DP_BACKEND_DPDK && !is_virtual(cfg);
     if (cfg->backend == DP_BACKEND_DPDK && !dp_has_dpdk()) {
         dp_doctor_add(d, DP_FINDING_FAIL, "backend", "set capture.backend to libpcap",
                       "this build has no DPDK");
         return;
     }
-    if (cfg->backend == DP_BACKEND_DPDK && dp_doctor_is_virtual(cfg))
+    if (cfg->backend == DP_BACKEND_DPDK && is_virtual(cfg))
         check_virtual_driver(d);
     else if (cfg->backend == DP_BACKEND_DPDK)
         check_card(d);
-    if (!dp_doctor_interface(d, interface))
+    if (!find_interface(d, interface))
         return;
     if (!taken_away)
         check_interface(d, interface);

@@ -33,10 +33,6 @@ uint64_t dp_doctor_number(const struct dp_doctor *d, uint64_t otherwise, const c
 
 /** A port that DPDK finds on the PCI bus: "0000:03:00.0". */
 bool dp_doctor_is_pci(const struct dp_config *cfg);
-/** A device that DPDK makes itself: "net_af_packet0,iface=eth1". */
-bool dp_doctor_is_virtual(const struct dp_config *cfg);
-/** The kernel's interface behind the device. @return false when there is none */
-bool dp_doctor_interface(const struct dp_doctor *d, char out[DP_DOCTOR_NAME_BYTES]);
 
 /** What the system's own connections need of an interface: default route, SSH. */
 void dp_doctor_connections(struct dp_doctor *d, const char *interface, bool taken_away);

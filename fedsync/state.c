@@ -62,7 +62,7 @@ int fed_state_load(const char *dir, const char *name, size_t max_bytes, uint8_t 
     return 0;
 }
 
-void fed_state_remove(const char *dir, const char *name)
+static void remove_file(const char *dir, const char *name)
 {
     char path[PATH_MAX];
     if (path_of(path, dir, name, NULL) == 0)
@@ -143,7 +143,7 @@ void fed_update_remove(const char *dir, const char *edge)
 {
     char name[NAME_MAX];
     update_name(name, edge);
-    fed_state_remove(dir, name);
+    remove_file(dir, name);
 }
 
 /* --- the hub --- */

@@ -15,7 +15,6 @@ int fed_state_save(const char *dir, const char *name, const uint8_t *data, size_
 /** *ret_data is malloc'ed, the caller's. */
 int fed_state_load(const char *dir, const char *name, size_t max_bytes, uint8_t **ret_data,
                    size_t *ret_bytes, struct atl_error *err);
-void fed_state_remove(const char *dir, const char *name);
 
 /* --- an update: at the hub what was received, at the edge what was trained --- */
 

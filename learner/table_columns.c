@@ -17,7 +17,8 @@ void learn_table_columns_finish(struct learn_table_columns *columns)
     *columns = (struct learn_table_columns){0};
 }
 
-uint32_t learn_table_width(const struct learn_table_column *column)
+/* Inputs a column takes. */
+static uint32_t width_of(const struct learn_table_column *column)
 {
     return column->category ? column->n_words + 1 : 1U + column->misses;
 }
@@ -27,7 +28,7 @@ uint32_t learn_table_number(struct learn_table_columns *columns)
     uint32_t at = 0; /* ≤ 512 × 65 */
     for (uint32_t c = 0; c < columns->n; c++) {
         columns->item[c].first = at;
-        at += learn_table_width(&columns->item[c]);
+        at += width_of(&columns->item[c]);
     }
     columns->inputs = at + 1;
     return columns->inputs;

@@ -38,8 +38,6 @@ struct learn_table_columns {
 };
 
 void learn_table_columns_finish(struct learn_table_columns *columns);
-/** Inputs a column takes. */
-uint32_t learn_table_width(const struct learn_table_column *column);
 /** Number the inputs. @return how many there are; more than LEARN_INPUTS_MAX is too many */
 uint32_t learn_table_number(struct learn_table_columns *columns);
 /** JSON text, malloc'ed; NULL when out of memory. */
