@@ -361,10 +361,12 @@ static void loopback(void **state)
     struct atl_error err;
     uint64_t bytes = 0;
     cfg.file = false;
-    if (dp_engine_create(&engine, &cfg, &err) < 0) {
+    int r = dp_engine_create(&engine, &cfg, &err);
+    if (r == -EPERM) {
         print_message("# skipped: %s\n", err.text);
         skip();
     }
+    assert_int_equal(r, 0);
     memset(&b, 0, sizeof(b));
     assert_int_equal(dp_engine_start(engine, &err), 0);
     send_datagrams(DATAGRAMS, PORT);
