@@ -19,6 +19,7 @@ static const struct {
     {"scan", ALERT_MINOR, ALERT_MAJOR},
     {"sweep", ALERT_MINOR, ALERT_MAJOR},
     {"brute_force", ALERT_MINOR, ALERT_MAJOR},
+    {"movement", ALERT_MINOR, ALERT_MAJOR},
     {"beacon", ALERT_MINOR, ALERT_MAJOR},
     {"volume_change", ALERT_MINOR, ALERT_MAJOR},
     {"", ALERT_WARNING, ALERT_MINOR}, /* unusual, but like nothing we know */

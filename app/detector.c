@@ -88,6 +88,17 @@ int detector_create(struct detector **ret_detector, const struct detector_config
     return 0;
 }
 
+int detector_change_site(struct detector *d)
+{
+    struct feat_hosts *fresh;
+    int r = feat_hosts_create(&fresh, &d->cfg.hosts);
+    if (r < 0)
+        return r;
+    feat_hosts_destroy(d->hosts);
+    d->hosts = fresh;
+    return 0;
+}
+
 void detector_destroy(struct detector *d)
 {
     if (d == NULL)

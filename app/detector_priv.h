@@ -63,6 +63,8 @@ int detector_create(struct detector **ret_detector, const struct detector_config
                     const struct detector_ops *ops);
 void detector_destroy(struct detector *detector);
 
+/** Between two files: what comes next is of another site, whose hosts have another past. */
+int detector_change_site(struct detector *detector);
 /** Analysis thread. @return the raw row of the flow view, until the next call */
 const float *detector_add(struct detector *detector, const struct dp_flow *flow);
 /** Analysis thread: a second of the link, as dp_engine_link hands it over (a dp_link_fn). */

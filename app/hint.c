@@ -8,7 +8,8 @@
 struct facts {
     float flows, peers, ports, failed, half_open, packets_per_s, packets_per_flow;
     float tcp, udp, dns_share, icmp_per_s, repeats, mail_peers;
-    float upload, upload_share, bytes_out_share, beacon;
+    float upload, upload_share, upload_excess, bytes_out_share;
+    float beacon, beacon_new, turned_after;
     float dns_queries, names, name_bytes, dns_odd;
     float arrivals_peak, arrival_syns;
     bool amplifier; /* the latest flow comes from a port whose servers answer more than is asked */
@@ -53,8 +54,11 @@ static struct facts facts_of(const struct feat_host_row *row)
         .mail_peers = value(row, "mail_peers"),
         .upload = value(row, "upload_max"),
         .upload_share = value(row, "upload_share"),
+        .upload_excess = value(row, "upload_excess"),
         .bytes_out_share = value(row, "bytes_out_share"),
         .beacon = value(row, "beacon_score"),
+        .beacon_new = value(row, "beacon_new"),
+        .turned_after = value(row, "turned_after"),
         .dns_queries = value(row, "dns_queries"),
         .names = value(row, "dns_names"),
         .name_bytes = value(row, "dns_name_mean"),
@@ -98,6 +102,21 @@ static bool is_spam_run(const struct facts *f)
 static bool is_dns_tunnel(const struct facts *f)
 {
     return f->names >= 20 && (f->name_bytes >= 40 || f->dns_odd > 0.5F);
+}
+
+static bool is_turned(const struct facts *f)
+{
+    return f->turned_after > 0;
+}
+
+static bool is_new_upload(const struct facts *f)
+{
+    return f->upload_excess > 0;
+}
+
+static bool is_new_beacon(const struct facts *f)
+{
+    return f->beacon_new > 0;
 }
 
 static bool is_dns_volume(const struct facts *f)
@@ -161,8 +180,13 @@ static const struct rule source_rules[] = {
     {is_horizontal_scan,
      {"horizontal_scan", "tries the same few ports on many hosts, and most tries fail", "T1046"}},
     {is_dns_tunnel, {"dns_tunnel", "asks ever new and long names below one domain", "T1071.004"}},
+    {is_turned,
+     {"lateral_movement", "calls a service that so far it only answered itself", "T1021"}},
+    {is_new_upload,
+     {"exfiltration", "sends far more to one host than it ever did before", "T1048"}},
     {is_brute_force,
      {"brute_force", "opens short sessions to one service again and again", "T1110"}},
+    {is_new_beacon, {"beacon", "calls one service, new to it, at regular intervals", "T1071.001"}},
     {is_dns_volume, {"dns_volume", "asks unusually much of the DNS", "T1071.004"}},
     {is_exfiltration, {"exfiltration", "sends far more to one host than it receives", "T1048"}},
     {is_source_flood, {"flood", "sends packets to one host at an unusual rate", "T1498.001"}},

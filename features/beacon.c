@@ -42,6 +42,14 @@ static double spread_score(const double *gaps, uint32_t n, double median)
     return fmax(0, 1 - quantile(away, n, 0.5) / median);
 }
 
+static double steady_share(const double *gaps, uint32_t n, double median)
+{
+    uint32_t near = 0;
+    for (uint32_t i = 0; i < n; i++)
+        near += fabs(gaps[i] - median) <= 0.25 * median;
+    return near / (double)n;
+}
+
 static double phase_score(const uint32_t *stamps, uint32_t n, double median)
 {
     double best = 0;
@@ -61,18 +69,22 @@ struct beacon feat_beacon_measure(const uint32_t *stamps, uint32_t n)
 {
     double gaps[BEACON_STAMPS];
     if (n < BEACON_CALLS)
-        return (struct beacon){0, 0};
+        return (struct beacon){0};
     for (uint32_t i = 0; i + 1 < n; i++)
         gaps[i] = stamps[i + 1] - stamps[i];
     double span = stamps[n - 1] - stamps[0];
     sort(gaps, n - 1);
     double median = quantile(gaps, n - 1, 0.5);
     if (median < MEDIAN_MIN)
-        return (struct beacon){0, 0};
+        return (struct beacon){0};
     double filled = fmin(1, (n - 1) * median / span);
     double certain = fmin(1, n / (double)CALLS_CERTAIN);
     double score = 0.4 * spread_score(gaps, n - 1, median) + 0.3 * skew_score(gaps, n - 1) +
                    0.3 * phase_score(stamps, n, median);
     double tick_s = (double)BEACON_TICK_NS * 1e-9;
-    return (struct beacon){(float)(score * filled * certain), (float)(median * tick_s)};
+    return (struct beacon){
+        .score = (float)(score * filled * certain),
+        .steady = (float)steady_share(gaps, n - 1, median),
+        .period_s = (float)(median * tick_s),
+    };
 }

@@ -12,6 +12,7 @@
 
 struct beacon {
     float score;    /* 0 … 1 */
+    float steady;   /* share of gaps within a quarter of the median */
     float period_s; /* median gap; 0 when score is 0 */
 };
 

@@ -17,6 +17,7 @@
 #define SRC_HLL    "host window, HyperLogLog (Flajolet 2007)"
 #define SRC_PAIR   "table of pairs"
 #define SRC_BEACON "table of pairs, Bowley 1901, Rayleigh 1919"
+#define SRC_PAST   "past of the host"
 #define SRC_DOMAIN "dataplane's report of domains"
 #define SRC_TARGET "dataplane's report of targets"
 
@@ -257,7 +258,16 @@
     X(PACKETS_PEAK, "packets_peak", "packets/s", LOG, 1e6, 100,                                    \
       "most packets towards this host in one second, from 256 up", SRC_TARGET)                     \
     X(BYTES_PEAK, "bytes_peak", "bytes/s", LOG, 1e9, 1e4,                                          \
-      "most bytes towards this host in one second, from 256 packets up", SRC_TARGET)
+      "most bytes towards this host in one second, from 256 packets up", SRC_TARGET)               \
+    X(UPLOAD_EXCESS, "upload_excess", "bytes", LOG, 1e7, 1e5,                                      \
+      "net bytes to one service of one peer, beyond 16 MB and twice the most in the host's past",  \
+      SRC_PAST)                                                                                    \
+    X(BEACON_NEW, "beacon_new", "1", LINEAR, 1, 1,                                                 \
+      "beacon_score of a service of a peer new to the host, if four gaps of five are steady",      \
+      SRC_PAST)                                                                                    \
+    X(TURNED_AFTER, "turned_after", "flows", LOG, 100, 1,                                          \
+      "flows of a TCP service that the host answered before it first called one like it, from 20", \
+      SRC_PAST)
 
 #define FLOW_ENUM(id, ...) FLOW_##id,
 #define HOST_ENUM(id, ...) HOST_##id,

@@ -12,6 +12,7 @@
 #include "features/features.h"
 #include "features/host_dns_priv.h"
 #include "features/pair_priv.h"
+#include "features/past_priv.h"
 #include "features/remember_priv.h"
 #include "features/sketch_priv.h"
 
@@ -29,7 +30,10 @@ struct host_slice {
     float flow_packets_per_s, flow_bytes_per_s;
     float repeat_flows, repeat_alike, repeat_excess;
     float upload, upload_share;
-    float beacon_score, beacon_period;
+    float beacon_score, beacon_period, beacon_new;
+    uint32_t beacon_calls; /* behind beacon_new */
+    uint32_t turned_after; /* conversations answered before */
+    float upload_excess;
     uint32_t dns_queries;
     struct host_dns domain; /* the one with most names */
     uint64_t arrivals, arrival_syns;
@@ -79,6 +83,7 @@ struct feat_hosts {
     uint32_t chain_mask, free, used;
     struct host_queue by_look, by_use;
     struct pairs pairs;
+    struct pasts pasts;
     struct dns_table domains;
     struct remember known;
     atl_ns now_ns, slice_ns;

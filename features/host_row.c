@@ -35,6 +35,11 @@ static void add_sums(struct host_slice *w, const struct host_slice *s)
     w->arrival_syns += s->arrival_syns;
 }
 
+static uint32_t max_of(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 /* The highest of what is a highest already. */
 static void take_peaks(struct host_slice *w, const struct host_slice *s)
 {
@@ -56,6 +61,10 @@ static void take_peaks(struct host_slice *w, const struct host_slice *s)
         w->beacon_score = s->beacon_score;
         w->beacon_period = s->beacon_period;
     }
+    w->upload_excess = fmaxf(w->upload_excess, s->upload_excess);
+    w->beacon_new = fmaxf(w->beacon_new, s->beacon_new);
+    w->beacon_calls = max_of(w->beacon_calls, s->beacon_calls);
+    w->turned_after = max_of(w->turned_after, s->turned_after);
     if (s->domain.names > w->domain.names)
         w->domain = s->domain;
 }
@@ -148,6 +157,8 @@ static void fill_counts(const struct host_slice *w, double elapsed, float *raw)
     raw[HOST_ARRIVALS_PEAK] = w->arrivals_peak;
     raw[HOST_PACKETS_PEAK] = w->packets_peak;
     raw[HOST_BYTES_PEAK] = w->bytes_peak;
+    raw[HOST_UPLOAD_EXCESS] = w->upload_excess;
+    raw[HOST_TURNED_AFTER] = (float)w->turned_after;
 }
 
 static void fill_shares(const struct host_slice *w, float *raw)
@@ -168,6 +179,7 @@ static void fill_shares(const struct host_slice *w, float *raw)
     raw[HOST_UPLOAD_SHARE] = w->upload_share;
     raw[HOST_BEACON_SCORE] = w->beacon_score;
     raw[HOST_BEACON_PERIOD] = w->beacon_period;
+    raw[HOST_BEACON_NEW] = w->beacon_new;
     raw[HOST_DNS_NAMES] = w->domain.names;
     raw[HOST_DNS_NAME_MEAN] = w->domain.name_bytes;
     raw[HOST_DNS_ENTROPY] = w->domain.entropy;
@@ -192,6 +204,14 @@ static struct dp_flow sample_flow(const struct host_sample *s)
     };
 }
 
+/* What is new to a host weighs as much as what it was watched doing or not doing before. */
+static uint32_t events_of(const struct host_slice *w)
+{
+    uint32_t arrivals = w->arrivals < UINT32_MAX ? (uint32_t)w->arrivals : UINT32_MAX;
+    uint32_t events = max_of(max_of(w->flows, w->dns_queries), arrivals);
+    return max_of(events, max_of(w->beacon_calls, w->turned_after));
+}
+
 bool feat_host_row(const struct feat_hosts *h, const struct host *host, struct feat_host_row *row)
 {
     struct host_slice w = whole_window(host);
@@ -199,14 +219,12 @@ bool feat_host_row(const struct feat_hosts *h, const struct host *host, struct f
         return false;
     double peers = feat_sketch_count(&host->peers), from = sources(host);
     uint64_t packets = w.packets_out + w.packets_in;
-    uint64_t events = w.arrivals > w.dns_queries ? w.arrivals : w.dns_queries;
-    events = events > w.flows ? events : w.flows;
     row->addr = host->addr;
     row->role = host->role;
     row->first_ns = w.first_ns;
     row->last_ns = w.last_ns;
     row->flows = w.flows;
-    row->events = events < UINT32_MAX ? (uint32_t)events : UINT32_MAX;
+    row->events = events_of(&w);
     row->peers = (uint32_t)lround(fmax(peers, from));
     row->packets = packets;
     row->sample = sample_flow(&host->sample);

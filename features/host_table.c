@@ -79,7 +79,7 @@ size_t feat_hosts_memory_bytes(const struct feat_host_config *cfg)
 {
     uint32_t n = cfg->hosts_max;
     return sizeof(struct feat_hosts) + n * sizeof(struct host) + chains_for(n) * sizeof(uint32_t) +
-           feat_pairs_bytes(PAIRS_EACH * n) + feat_dns_table_bytes(n) +
+           feat_pairs_bytes(PAIRS_EACH * n) + feat_dns_table_bytes(n) + feat_pasts_bytes(n) +
            feat_remember_bytes(PEERS_EACH * n);
 }
 
@@ -96,6 +96,8 @@ static int create_tables(struct feat_hosts *h)
     for (uint32_t i = 0; i < n; i++)
         h->hosts[i].chain = i + 1 < n ? i + 1 : HOST_NIL;
     int r = feat_pairs_init(&h->pairs, PAIRS_EACH * n, h->cfg.window_ns);
+    if (r == 0)
+        r = feat_pasts_init(&h->pasts, n, h->cfg.window_ns);
     if (r == 0)
         r = feat_dns_table_init(&h->domains, n);
     return r == 0 ? feat_remember_init(&h->known, PEERS_EACH * n) : r;
@@ -129,6 +131,7 @@ void feat_hosts_destroy(struct feat_hosts *h)
     if (h == NULL)
         return;
     feat_pairs_finish(&h->pairs);
+    feat_pasts_finish(&h->pasts);
     feat_dns_table_finish(&h->domains);
     feat_remember_finish(&h->known);
     free(h->hosts);

@@ -51,13 +51,36 @@ static bool is_mail(const struct dp_flow *f)
 struct noted {
     const struct dp_flow *flow;
     const struct pair *pair;
-    bool again; /* the pair called before within about a window */
+    bool again;            /* the pair called before within about a window */
+    bool met;              /* the source met the target before */
+    struct past *past;     /* of the source */
+    uint32_t turned_after; /* as the column */
     enum outcome outcome;
     uint16_t port_class;
     uint64_t hash[2];  /* of source and target */
     uint64_t service;  /* hash of protocol and port */
     double duration_s; /* one second at least */
 };
+
+static bool has_met(struct feat_hosts *h, uint64_t host, uint64_t peer, enum feat_role role)
+{
+    const uint64_t met[] = {peer, host, role};
+    return feat_remember_add(&h->known, atl_hash(&h->key, met, sizeof(met)), h->now_ns);
+}
+
+/* What the past says, before this flow becomes a part of it. */
+static void note_past(struct feat_hosts *h, struct noted *n)
+{
+    const struct dp_flow *f = n->flow;
+    bool answered = f->proto == IPPROTO_TCP && n->outcome == ANSWERED;
+    struct past *target = feat_pasts_find(&h->pasts, n->hash[1], h->now_ns);
+    if (answered)
+        feat_past_answer(target, (uint32_t)n->service);
+    n->past = feat_pasts_find(&h->pasts, n->hash[0], h->now_ns);
+    if (answered)
+        n->turned_after = feat_past_call(n->past, (uint32_t)n->service);
+    n->met = has_met(h, n->hash[0], n->hash[1], FEAT_SOURCE);
+}
 
 static struct noted note_flow(struct feat_hosts *h, const struct dp_flow *f)
 {
@@ -71,7 +94,9 @@ static struct noted note_flow(struct feat_hosts *h, const struct dp_flow *f)
         .duration_s = fmax(1, (double)(f->last_ns - f->first_ns) * 1e-9),
     };
     const uint64_t id[] = {n.hash[0], n.hash[1], n.service};
-    n.pair = feat_pairs_add(&h->pairs, atl_hash(&h->key, id, sizeof(id)), f, &n.again);
+    note_past(h, &n);
+    uint32_t before = n.met ? 0 : n.past->windows;
+    n.pair = feat_pairs_add(&h->pairs, atl_hash(&h->key, id, sizeof(id)), f, before, &n.again);
     n.port_class = n.service >> 32 & (HOST_PORT_CLASSES - 1);
     return n;
 }
@@ -133,6 +158,22 @@ static void count_pair(struct host_slice *s, const struct noted *n, bool source)
     }
 }
 
+/* What the source never did before, though it was watched for long enough to show it. */
+static void count_past(struct host_slice *s, const struct noted *n)
+{
+    const struct pair *p = n->pair;
+    float excess = feat_past_upload(n->past, p->bytes_out - p->bytes_in);
+    s->upload_excess = fmaxf(s->upload_excess, excess);
+    if (n->turned_after > s->turned_after)
+        s->turned_after = n->turned_after;
+    if (n->flow->dst_port == 53 || !p->steady || p->score <= s->beacon_new)
+        return;
+    if (feat_past_is_new(n->past, p->before)) {
+        s->beacon_new = p->score;
+        s->beacon_calls = p->stamps;
+    }
+}
+
 static struct host_sample sample_of(const struct dp_flow *f)
 {
     return (struct host_sample){
@@ -158,10 +199,11 @@ static void count(struct feat_hosts *h, const struct noted *n, enum feat_role ro
     struct host_slice *s = feat_host_slice(host);
     count_sums(s, n, source ? &f->fwd : &f->bwd, source ? &f->bwd : &f->fwd);
     count_pair(s, n, source);
+    if (source)
+        count_past(s, n);
     feat_sketch_add(&host->peers, host->slice, n->hash[source]);
     feat_sketch_add(&host->ports, host->slice, n->service);
-    const uint64_t met[] = {n->hash[!source], n->hash[source], role};
-    s->new_peers += !feat_remember_add(&h->known, atl_hash(&h->key, met, sizeof(met)), h->now_ns);
+    s->new_peers += source ? !n->met : !has_met(h, n->hash[1], n->hash[0], role);
     host->sample = sample_of(f);
     host->news++;
 }

@@ -13,6 +13,7 @@
 #define CONTINUES_NS (35 * ATL_NS_PER_S)
 #define ALIKE_LOG2   0.58F /* half up or a third down */
 #define REGULAR      0.7F  /* what calls at random hardly ever reach */
+#define STEADY       0.8F  /* of 15 gaps at random, once in ten million */
 #define FADED        0.05F
 
 static uint32_t sets_for(uint32_t pairs_max)
@@ -106,6 +107,7 @@ static void rescore(struct pair *pair)
     bool regular = b.score >= REGULAR;
     pair->score = regular ? b.score : 0;
     pair->period_s = regular ? b.period_s : 0;
+    pair->steady = regular && b.steady >= STEADY;
 }
 
 /* A long conversation comes in pieces; the next piece is nobody's new call. */
@@ -129,7 +131,7 @@ static void count_call(struct pair *pair, const struct dp_flow *f)
 }
 
 const struct pair *feat_pairs_add(struct pairs *p, uint64_t id, const struct dp_flow *f,
-                                  bool *ret_again)
+                                  uint32_t before, bool *ret_again)
 {
     id += id == 0;
     struct pair *pair = find(p, id);
@@ -140,6 +142,8 @@ const struct pair *feat_pairs_add(struct pairs *p, uint64_t id, const struct dp_
     }
     fade(p, pair, f->last_ns);
     *ret_again = known && pair->calls > FADED;
+    if (!known)
+        pair->before = before;
     pair->bytes_out += (float)f->fwd.bytes;
     pair->bytes_in += (float)f->bwd.bytes;
     if (!known || is_call(pair, f))

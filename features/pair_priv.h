@@ -19,8 +19,10 @@ struct pair {
     float bytes_out, bytes_in;
     float size_log2;       /* usual size of a call */
     float score, period_s; /* of the calls' regularity, 0 when it is no more than chance */
+    uint32_t before;       /* as given when the pair was new */
     uint16_t src_port;     /* of the latest flow */
     uint8_t stamps, unscored;
+    bool steady;                   /* hardly a gap is far from the usual one */
     uint32_t stamp[BEACON_STAMPS]; /* beginnings of calls, BEACON_TICK_NS, ascending */
 };
 
@@ -37,8 +39,9 @@ size_t feat_pairs_bytes(uint32_t pairs_max);
 /**
  * Count a flow of this pair. The record that goes on with a conversation cut by a timeout adds
  * bytes, but is no call.
+ * @param before     windows of the caller's past without this pair; 0 when it knew the other end
  * @param ret_again  the pair had called before within about a window
  */
 const struct pair *feat_pairs_add(struct pairs *pairs, uint64_t id, const struct dp_flow *flow,
-                                  bool *ret_again);
+                                  uint32_t before, bool *ret_again);
 #endif

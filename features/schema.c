@@ -26,7 +26,7 @@ _Static_assert(FLOW_COLUMN_COUNT <= FEAT_COLUMNS_MAX && HOST_COLUMN_COUNT <= FEA
 
 static const struct feat_schema flow_schema = {"flow", 2, FLOW_COLUMN_COUNT,
                                                FLOW_RECORD_COLUMN_COUNT, flow_columns};
-static const struct feat_schema host_schema = {"host", 2, HOST_COLUMN_COUNT, HOST_COLUMN_COUNT,
+static const struct feat_schema host_schema = {"host", 3, HOST_COLUMN_COUNT, HOST_COLUMN_COUNT,
                                                host_columns};
 
 const struct feat_schema *feat_schema_flow(void)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "features/past_priv.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define WAYS         8
+#define BEFORE_MIN   4       /* windows: fewer say nothing of what is usual */
+#define NEW_MAX      1440    /* windows: a day of those of a minute */
+#define FADE         0.9999F /* a window: to a third in a week of them */
+#define UPLOAD_USUAL 16e6F   /* bytes: more than cameras and shared files send in a minute */
+#define ANSWERED_MIN 20      /* a server that answered less may be a client that was called back */
+
+static uint32_t sets_for(uint32_t hosts_max)
+{
+    uint32_t sets = 1;
+    while (sets * WAYS < hosts_max)
+        sets *= 2;
+    return sets;
+}
+
+size_t feat_pasts_bytes(uint32_t hosts_max)
+{
+    return (size_t)sets_for(hosts_max) * WAYS * sizeof(struct past);
+}
+
+int feat_pasts_init(struct pasts *p, uint32_t hosts_max, atl_ns window_ns)
+{
+    p->sets = sets_for(hosts_max);
+    p->window_ns = window_ns;
+    p->set = calloc(p->sets, WAYS * sizeof(*p->set));
+    return p->set != NULL ? 0 : -ENOMEM;
+}
+
+void feat_pasts_finish(struct pasts *p)
+{
+    free(p->set);
+}
+
+static void turn(struct past *past, uint32_t window)
+{
+    if (window == past->window)
+        return;
+    past->window = window;
+    past->windows += past->windows < UINT32_MAX;
+    past->most = fmaxf(past->most * FADE, past->upload);
+    past->upload = 0;
+}
+
+struct past *feat_pasts_find(struct pasts *p, uint64_t id, atl_ns now_ns)
+{
+    id += id == 0;
+    uint32_t window = (uint32_t)(now_ns / p->window_ns);
+    struct past *set = &p->set[(id & (p->sets - 1)) * WAYS], *at = set;
+    for (int i = 0; i < WAYS; i++) {
+        if (set[i].id == id) {
+            turn(&set[i], window);
+            set[i].last_ns = now_ns;
+            return &set[i];
+        }
+        if (set[i].last_ns < at->last_ns)
+            at = &set[i];
+    }
+    *at = (struct past){.id = id, .last_ns = now_ns, .window = window};
+    return at;
+}
+
+static bool is_new(uint32_t before, uint32_t lasted)
+{
+    return before >= BEFORE_MIN && lasted <= before && lasted <= NEW_MAX;
+}
+
+bool feat_past_is_new(const struct past *past, uint32_t before)
+{
+    return past->windows >= before && is_new(before, past->windows - before);
+}
+
+float feat_past_upload(struct past *past, float net_bytes)
+{
+    past->upload = fmaxf(past->upload, net_bytes);
+    if (past->windows < BEFORE_MIN)
+        return 0;
+    return fmaxf(0, net_bytes - fmaxf(UPLOAD_USUAL, 2 * past->most));
+}
+
+/* Majority vote (Boyer and Moore 1981): one counter finds the service that most are of. */
+void feat_past_answer(struct past *past, uint32_t service)
+{
+    service += service == 0;
+    if (past->served == service) {
+        past->answered += past->answered < UINT32_MAX;
+    } else if (past->answered > 0) {
+        past->answered--;
+    } else {
+        past->served = service;
+        past->answered = 1;
+        past->served_at = past->windows;
+        past->turned = false;
+    }
+}
+
+uint32_t feat_past_call(struct past *past, uint32_t service)
+{
+    service += service == 0;
+    if (past->served != service || past->answered < ANSWERED_MIN)
+        return 0;
+    if (!past->turned)
+        past->turned_at = past->windows;
+    past->turned = true;
+    bool fresh = is_new(past->turned_at - past->served_at, past->windows - past->turned_at);
+    return fresh ? past->answered : 0;
+}
