@@ -263,7 +263,7 @@
       "net bytes to one service of one peer, beyond 16 MB and twice the most in the host's past",  \
       SRC_PAST)                                                                                    \
     X(BEACON_NEW, "beacon_new", "1", LINEAR, 1, 1,                                                 \
-      "beacon_score of a service of a peer new to the host, if four gaps of five are steady",      \
+      "share of steady gaps of a service of a peer new to the host, from 16 calls and 0.8",        \
       SRC_PAST)                                                                                    \
     X(TURNED_AFTER, "turned_after", "flows", LOG, 100, 1,                                          \
       "flows of a TCP service that the host answered before it first called one like it, from 20", \

@@ -68,17 +68,28 @@ static bool has_met(struct feat_hosts *h, uint64_t host, uint64_t peer, enum fea
     return feat_remember_add(&h->known, atl_hash(&h->key, met, sizeof(met)), h->now_ns);
 }
 
+/* Web servers, relays, resolvers and exchanges call their like by trade. */
+static bool calls_its_like(const struct dp_flow *f)
+{
+    static const uint16_t ports[] = {25,  53,  80,   179,  443,  465,  587,
+                                     853, 993, 3868, 5060, 5061, 8080, 8443};
+    for (size_t i = 0; i < ATL_ARRAY_LEN(ports); i++)
+        if (f->dst_port == ports[i])
+            return true;
+    return false;
+}
+
 /* What the past says, before this flow becomes a part of it. */
 static void note_past(struct feat_hosts *h, struct noted *n)
 {
     const struct dp_flow *f = n->flow;
-    bool answered = f->proto == IPPROTO_TCP && n->outcome == ANSWERED;
+    bool answered = f->proto == IPPROTO_TCP && n->outcome == ANSWERED && !calls_its_like(f);
     struct past *target = feat_pasts_find(&h->pasts, n->hash[1], h->now_ns);
     if (answered)
-        feat_past_answer(target, (uint32_t)n->service);
+        feat_past_answer(&h->pasts, target, (uint32_t)n->service);
     n->past = feat_pasts_find(&h->pasts, n->hash[0], h->now_ns);
     if (answered)
-        n->turned_after = feat_past_call(n->past, (uint32_t)n->service);
+        n->turned_after = feat_past_call(&h->pasts, n->past, (uint32_t)n->service);
     n->met = has_met(h, n->hash[0], n->hash[1], FEAT_SOURCE);
 }
 
@@ -95,7 +106,7 @@ static struct noted note_flow(struct feat_hosts *h, const struct dp_flow *f)
     };
     const uint64_t id[] = {n.hash[0], n.hash[1], n.service};
     note_past(h, &n);
-    uint32_t before = n.met ? 0 : n.past->windows;
+    uint32_t before = n.met ? 0 : feat_past_age(&h->pasts, n.past);
     n.pair = feat_pairs_add(&h->pairs, atl_hash(&h->key, id, sizeof(id)), f, before, &n.again);
     n.port_class = n.service >> 32 & (HOST_PORT_CLASSES - 1);
     return n;
@@ -159,17 +170,17 @@ static void count_pair(struct host_slice *s, const struct noted *n, bool source)
 }
 
 /* What the source never did before, though it was watched for long enough to show it. */
-static void count_past(struct host_slice *s, const struct noted *n)
+static void count_past(const struct feat_hosts *h, struct host_slice *s, const struct noted *n)
 {
     const struct pair *p = n->pair;
-    float excess = feat_past_upload(n->past, p->bytes_out - p->bytes_in);
+    float excess = feat_past_upload(&h->pasts, n->past, p->bytes_out - p->bytes_in);
     s->upload_excess = fmaxf(s->upload_excess, excess);
     if (n->turned_after > s->turned_after)
         s->turned_after = n->turned_after;
-    if (n->flow->dst_port == 53 || !p->steady || p->score <= s->beacon_new)
+    if (n->flow->dst_port == 53 || p->steady <= 0 || p->steady < s->beacon_new)
         return;
-    if (feat_past_is_new(n->past, p->before)) {
-        s->beacon_new = p->score;
+    if (feat_past_is_new(&h->pasts, n->past, p->before)) {
+        s->beacon_new = p->steady;
         s->beacon_calls = p->stamps;
     }
 }
@@ -200,7 +211,7 @@ static void count(struct feat_hosts *h, const struct noted *n, enum feat_role ro
     count_sums(s, n, source ? &f->fwd : &f->bwd, source ? &f->bwd : &f->fwd);
     count_pair(s, n, source);
     if (source)
-        count_past(s, n);
+        count_past(h, s, n);
     feat_sketch_add(&host->peers, host->slice, n->hash[source]);
     feat_sketch_add(&host->ports, host->slice, n->service);
     s->new_peers += source ? !n->met : !has_met(h, n->hash[1], n->hash[0], role);

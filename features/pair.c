@@ -11,9 +11,11 @@
 #define APART_TICKS  10 /* calls nearer than that are one: a browser opens several */
 #define RESCORE      4  /* calls from one measurement to the next */
 #define CONTINUES_NS (35 * ATL_NS_PER_S)
-#define ALIKE_LOG2   0.58F /* half up or a third down */
-#define REGULAR      0.7F  /* what calls at random hardly ever reach */
-#define STEADY       0.8F  /* of 15 gaps at random, once in ten million */
+#define LATE_NS      (300 * ATL_NS_PER_S) /* a call whose end was lost is told of after a timeout */
+#define ALIKE_LOG2   0.58F                /* half up or a third down */
+#define REGULAR      0.7F                 /* what calls at random hardly ever reach */
+#define STEADY_CALLS 16
+#define STEADY       0.8F /* of 15 gaps at random, once in ten million */
 #define FADED        0.05F
 
 static uint32_t sets_for(uint32_t pairs_max)
@@ -107,7 +109,7 @@ static void rescore(struct pair *pair)
     bool regular = b.score >= REGULAR;
     pair->score = regular ? b.score : 0;
     pair->period_s = regular ? b.period_s : 0;
-    pair->steady = regular && b.steady >= STEADY;
+    pair->steady = pair->stamps >= STEADY_CALLS && b.steady >= STEADY ? b.steady : 0;
 }
 
 /* A long conversation comes in pieces; the next piece is nobody's new call. */
@@ -136,7 +138,7 @@ const struct pair *feat_pairs_add(struct pairs *p, uint64_t id, const struct dp_
     id += id == 0;
     struct pair *pair = find(p, id);
     bool known = pair->id == id;
-    if (known && f->last_ns + CONTINUES_NS < pair->last_ns) { /* another file, an earlier day */
+    if (known && f->last_ns + LATE_NS < pair->last_ns) { /* another file, an earlier day */
         memset(pair, 0, sizeof(*pair));
         known = false;
     }

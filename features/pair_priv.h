@@ -19,10 +19,10 @@ struct pair {
     float bytes_out, bytes_in;
     float size_log2;       /* usual size of a call */
     float score, period_s; /* of the calls' regularity, 0 when it is no more than chance */
+    float steady;          /* share of the gaps near the usual one, 0 when chance might do it */
     uint32_t before;       /* as given when the pair was new */
     uint16_t src_port;     /* of the latest flow */
     uint8_t stamps, unscored;
-    bool steady;                   /* hardly a gap is far from the usual one */
     uint32_t stamp[BEACON_STAMPS]; /* beginnings of calls, BEACON_TICK_NS, ascending */
 };
 

@@ -38,32 +38,42 @@ void feat_pasts_finish(struct pasts *p)
     free(p->set);
 }
 
-static void turn(struct past *past, uint32_t window)
+static void turn(struct pasts *p, atl_ns now_ns)
 {
-    if (window == past->window)
+    uint32_t window = (uint32_t)(now_ns / p->window_ns);
+    p->count += window != p->window;
+    p->window = window;
+}
+
+static void close_window(const struct pasts *p, struct past *past)
+{
+    if (past->latest == p->count)
         return;
-    past->window = window;
-    past->windows += past->windows < UINT32_MAX;
-    past->most = fmaxf(past->most * FADE, past->upload);
+    past->most = fmaxf(past->most, past->upload) * powf(FADE, (float)(p->count - past->latest));
     past->upload = 0;
+    past->latest = p->count;
 }
 
 struct past *feat_pasts_find(struct pasts *p, uint64_t id, atl_ns now_ns)
 {
     id += id == 0;
-    uint32_t window = (uint32_t)(now_ns / p->window_ns);
+    turn(p, now_ns);
     struct past *set = &p->set[(id & (p->sets - 1)) * WAYS], *at = set;
     for (int i = 0; i < WAYS; i++) {
         if (set[i].id == id) {
-            turn(&set[i], window);
-            set[i].last_ns = now_ns;
+            close_window(p, &set[i]);
             return &set[i];
         }
-        if (set[i].last_ns < at->last_ns)
+        if (set[i].latest < at->latest)
             at = &set[i];
     }
-    *at = (struct past){.id = id, .last_ns = now_ns, .window = window};
+    *at = (struct past){.id = id, .since = p->count, .latest = p->count};
     return at;
+}
+
+uint32_t feat_past_age(const struct pasts *p, const struct past *past)
+{
+    return p->count - past->since;
 }
 
 static bool is_new(uint32_t before, uint32_t lasted)
@@ -71,21 +81,22 @@ static bool is_new(uint32_t before, uint32_t lasted)
     return before >= BEFORE_MIN && lasted <= before && lasted <= NEW_MAX;
 }
 
-bool feat_past_is_new(const struct past *past, uint32_t before)
+bool feat_past_is_new(const struct pasts *p, const struct past *past, uint32_t before)
 {
-    return past->windows >= before && is_new(before, past->windows - before);
+    uint32_t age = feat_past_age(p, past); /* less than before when the entry had to make room */
+    return age >= before && is_new(before, age - before);
 }
 
-float feat_past_upload(struct past *past, float net_bytes)
+float feat_past_upload(const struct pasts *p, struct past *past, float net_bytes)
 {
     past->upload = fmaxf(past->upload, net_bytes);
-    if (past->windows < BEFORE_MIN)
+    if (feat_past_age(p, past) < BEFORE_MIN)
         return 0;
     return fmaxf(0, net_bytes - fmaxf(UPLOAD_USUAL, 2 * past->most));
 }
 
 /* Majority vote (Boyer and Moore 1981): one counter finds the service that most are of. */
-void feat_past_answer(struct past *past, uint32_t service)
+void feat_past_answer(const struct pasts *p, struct past *past, uint32_t service)
 {
     service += service == 0;
     if (past->served == service) {
@@ -95,19 +106,19 @@ void feat_past_answer(struct past *past, uint32_t service)
     } else {
         past->served = service;
         past->answered = 1;
-        past->served_at = past->windows;
+        past->served_since = p->count;
         past->turned = false;
     }
 }
 
-uint32_t feat_past_call(struct past *past, uint32_t service)
+uint32_t feat_past_call(const struct pasts *p, struct past *past, uint32_t service)
 {
     service += service == 0;
     if (past->served != service || past->answered < ANSWERED_MIN)
         return 0;
     if (!past->turned)
-        past->turned_at = past->windows;
+        past->turned_since = p->count;
     past->turned = true;
-    bool fresh = is_new(past->turned_at - past->served_at, past->windows - past->turned_at);
+    bool fresh = is_new(past->turned_since - past->served_since, p->count - past->turned_since);
     return fresh ? past->answered : 0;
 }

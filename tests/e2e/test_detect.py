@@ -34,6 +34,22 @@ def factory_model_names_the_victim_of_a_spoofed_flood():
             and a["atalaya"]["role"] == "target"], found
 
 
+def a_hosts_own_past_names_what_is_usual_for_others():
+    """Calls home and an upload after five minutes of ordinary life; a command after four."""
+    for attack in ("beacon", "exfiltration"):
+        with scratch() as folder:
+            capture = folder / "made.pcap"
+            made = atalaya("traffic", "--out", capture, "--profile", "residential", "--seed", 71,
+                           "--site", 3, "--duration", "8m", "--rate", 20, "--subscribers", 100,
+                           "--snap", 96, "--attack", f"{attack}@5m+2m")
+            assert made.returncode == 0, made.stderr
+            found = [(a["atalaya"]["kind"], a["atalaya"]["role"]) for a in alerts(capture)]
+            assert found == [(attack, "source")], found
+    found = alerts(need_data("mixed", "modbus-fake-command.pcap"))
+    assert {(a["atalaya"]["entity"], a["atalaya"]["kind"]) for a in found} == \
+        {("192.168.1.101", "lateral_movement")}, found
+
+
 def alert_is_whole():
     alert = alerts(need_data("attack", "synscan.pcap"))[0]
     for key in ("timestamp", "event_type", "src_ip", "dest_ip", "proto", "community_id", "alert",
@@ -134,6 +150,7 @@ def quiet_weeks_have_no_change_of_volume():
 
 if __name__ == "__main__":
     run_cases([factory_model_names_the_attacker, factory_model_names_the_victim_of_a_spoofed_flood,
+               a_hosts_own_past_names_what_is_usual_for_others,
                alert_is_whole, a_quiet_week_stays_quiet, scores_have_a_row_for_each_thing,
                a_saved_model_gives_the_same_alerts, a_flood_shows_on_the_link,
                quiet_weeks_have_no_change_of_volume])
