@@ -132,13 +132,20 @@ static void count_call(struct pair *pair, const struct dp_flow *f)
     rescore(pair);
 }
 
+/* Where the first call was watched, a step back is a record that comes by its timeout; else it may
+ * as well be another file. */
+static atl_ns late_ns(const struct pair *pair)
+{
+    return pair->before > 0 ? LATE_NS : CONTINUES_NS;
+}
+
 const struct pair *feat_pairs_add(struct pairs *p, uint64_t id, const struct dp_flow *f,
                                   uint32_t before, bool *ret_again)
 {
     id += id == 0;
     struct pair *pair = find(p, id);
     bool known = pair->id == id;
-    if (known && f->last_ns + LATE_NS < pair->last_ns) { /* another file, an earlier day */
+    if (known && f->last_ns + late_ns(pair) < pair->last_ns) { /* another file, an earlier day */
         memset(pair, 0, sizeof(*pair));
         known = false;
     }
