@@ -11,9 +11,8 @@
 #define APART_TICKS  10 /* calls nearer than that are one: a browser opens several */
 #define RESCORE      4  /* calls from one measurement to the next */
 #define CONTINUES_NS (35 * ATL_NS_PER_S)
-#define LATE_NS      (300 * ATL_NS_PER_S) /* a call whose end was lost is told of after a timeout */
-#define ALIKE_LOG2   0.58F                /* half up or a third down */
-#define REGULAR      0.7F                 /* what calls at random hardly ever reach */
+#define ALIKE_LOG2   0.58F /* half up or a third down */
+#define REGULAR      0.7F  /* what calls at random hardly ever reach */
 #define STEADY_CALLS 16
 #define STEADY       0.8F /* of 15 gaps at random, once in ten million */
 #define FADED        0.05F
@@ -132,20 +131,13 @@ static void count_call(struct pair *pair, const struct dp_flow *f)
     rescore(pair);
 }
 
-/* Where the first call was watched, a step back is a record that comes by its timeout; else it may
- * as well be another file. */
-static atl_ns late_ns(const struct pair *pair)
-{
-    return pair->before > 0 ? LATE_NS : CONTINUES_NS;
-}
-
 const struct pair *feat_pairs_add(struct pairs *p, uint64_t id, const struct dp_flow *f,
                                   uint32_t before, bool *ret_again)
 {
     id += id == 0;
     struct pair *pair = find(p, id);
     bool known = pair->id == id;
-    if (known && f->last_ns + late_ns(pair) < pair->last_ns) { /* another file, an earlier day */
+    if (known && f->last_ns + CONTINUES_NS < pair->last_ns) { /* another file, an earlier day */
         memset(pair, 0, sizeof(*pair));
         known = false;
     }

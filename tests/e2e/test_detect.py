@@ -39,9 +39,8 @@ def a_hosts_own_past_names_what_is_usual_for_others():
     for attack in ("beacon", "exfiltration"):
         with scratch() as folder:
             capture = folder / "made.pcap"
-            made = atalaya("traffic", "--out", capture, "--profile", "residential", "--seed", 71,
-                           "--site", 3, "--duration", "8m", "--rate", 20, "--subscribers", 100,
-                           "--snap", 96, "--attack", f"{attack}@5m+2m")
+            made = atalaya("traffic", "--out", capture, "--profile", "residential", "--seed", 501,
+                           "--site", 5, "--duration", "10m", "--rate", 40, "--snap", 96, "--attack", f"{attack}@5m+120s")
             assert made.returncode == 0, made.stderr
             found = [(a["atalaya"]["kind"], a["atalaya"]["role"]) for a in alerts(capture)]
             assert found == [(attack, "source")], found

@@ -189,22 +189,6 @@ static void regular_calls_to_who_is_known_are_not_new(void **state)
     assert_float_equal(column(&row, "beacon_new"), 0, 0);
 }
 
-/* A record that comes by its timeout, a minute late, is of the same beacon. */
-static void a_call_told_of_late_belongs_to_its_beacon(void **state)
-{
-    (void)state;
-    watch(6);
-    atl_ns at = T0 + 6 * MINUTE;
-    for (uint32_t i = 0; i < 24; i++) {
-        if (i != 2)
-            add_at(at + i * 5 * ATL_NS_PER_S, HOST, PEER, 443);
-        if (i == 14)
-            add_at(at + 2 * 5 * ATL_NS_PER_S, HOST, PEER, 443);
-    }
-    struct feat_host_row row = end(at + 2 * MINUTE);
-    assert_int_equal(row.events, 24);
-}
-
 static void calls_at_random_are_no_beacon(void **state)
 {
     (void)state;
@@ -260,7 +244,6 @@ int main(void)
         CASE(a_beacon_since_ever_does_not),
         CASE(a_beacon_grows_old),
         CASE(regular_calls_to_who_is_known_are_not_new),
-        CASE(a_call_told_of_late_belongs_to_its_beacon),
         CASE(calls_at_random_are_no_beacon),
         CASE(a_server_that_calls_its_like_stands_out),
         CASE(a_server_may_call_other_services),
