@@ -36,7 +36,7 @@ struct alert_signal {
     char detector[16]; /* "host", "flow" */
     double score;      /* 0.5 … 1 */
     double p_value;
-    struct alert_feature features[ALERT_FEATURES_MAX]; /* strongest first */
+    struct alert_feature features[ALERT_FEATURES_MAX]; /* what matters most first */
     uint32_t n_features;
     char hint[160];     /* one plain sentence */
     char technique[16]; /* ATT&CK id or "" */

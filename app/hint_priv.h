@@ -5,10 +5,13 @@
 
 #include "features/features.h"
 
+#define HINT_BASIS_MAX 3
+
 struct hint {
     const char *kind; /* "horizontal_scan" */
     const char *sentence;
-    const char *technique; /* ATT&CK id or "" */
+    const char *technique;             /* ATT&CK id or "" */
+    const char *basis[HINT_BASIS_MAX]; /* columns that the rule looks at, NULL beyond them */
 };
 
 /** The first rule that fits the row; a row that fits none is an "anomaly". Never NULL. */

@@ -201,6 +201,10 @@ static void a_scan_is_signalled_and_not_learned(void **state)
     assert_true(seen.last.score > 0.5);
     assert_true(seen.last.n_features > 0);
     assert_true(seen.last.features[0].observed != seen.last.features[0].expected);
+    /* what the hint rests on comes first, strongest first */
+    assert_string_equal(seen.last.kind, "horizontal_scan");
+    assert_string_equal(seen.last.features[0].name, "failed_ratio");
+    assert_string_equal(seen.last.features[1].name, "peers");
     /* the flow model knows no unanswered SYN: next to none of the 1,200 probes may be remembered */
     assert_true(after.offered[VIEW_FLOW] - before.offered[VIEW_FLOW] < 60);
     detector_destroy(d);

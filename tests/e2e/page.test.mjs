@@ -72,10 +72,11 @@ test('a federated round commits and shows its epsilon', async () => {
 });
 
 test('the alert of the scanner appears and explains itself', async () => {
-  const row = browser.page.locator('[data-alert]').filter({ hasText: '10.2.0.66' }).first();
+  const row = browser.page.locator('[data-alert]').filter({ hasText: '10.2.0.66' })
+    .filter({ hasText: 'Horizontal scan' }).first();
   await row.waitFor({ timeout: (ATTACK_AFTER_S + 60) * 1000 });
   await row.click();
-  await browser.page.getByText('Half open ratio').first().waitFor();
+  await browser.page.getByText('Failed ratio').first().waitFor();
   await browser.page.getByText('T1046').first().waitFor();
   if (process.env.ATALAYA_SCREENSHOT)
     await browser.page.screenshot({ path: process.env.ATALAYA_SCREENSHOT, fullPage: true });
