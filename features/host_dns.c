@@ -5,25 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAYS 8
-
-static uint32_t sets_for(uint32_t entries_max)
-{
-    uint32_t sets = 1;
-    while (sets * WAYS < entries_max)
-        sets *= 2;
-    return sets;
-}
+#include "features/sets_priv.h"
 
 size_t feat_dns_table_bytes(uint32_t entries_max)
 {
-    return (size_t)sets_for(entries_max) * WAYS * sizeof(struct dns_entry);
+    return (size_t)feat_sets_for(entries_max) * FEAT_WAYS * sizeof(struct dns_entry);
 }
 
 int feat_dns_table_init(struct dns_table *t, uint32_t entries_max)
 {
-    t->sets = sets_for(entries_max);
-    t->set = calloc(t->sets, WAYS * sizeof(*t->set));
+    t->sets = feat_sets_for(entries_max);
+    t->set = calloc(t->sets, FEAT_WAYS * sizeof(*t->set));
     return t->set != NULL ? 0 : -ENOMEM;
 }
 
@@ -34,8 +26,8 @@ void feat_dns_table_finish(struct dns_table *t)
 
 static struct dns_entry *find(struct dns_table *t, uint64_t id, uint32_t slice)
 {
-    struct dns_entry *set = &t->set[(id & (t->sets - 1)) * WAYS], *oldest = set;
-    for (int i = 0; i < WAYS; i++) {
+    struct dns_entry *set = &t->set[(id & (t->sets - 1)) * FEAT_WAYS], *oldest = set;
+    for (int i = 0; i < FEAT_WAYS; i++) {
         if (set[i].id == id)
             return &set[i];
         if (set[i].id == 0 || slice - set[i].slice > slice - oldest->slice)

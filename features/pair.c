@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAYS         8
+#include "features/sets_priv.h"
+
 #define APART_TICKS  10 /* calls nearer than that are one: a browser opens several */
 #define RESCORE      4  /* calls from one measurement to the next */
 #define CONTINUES_NS (35 * ATL_NS_PER_S)
@@ -17,24 +18,16 @@
 #define STEADY       0.8F /* of 15 gaps at random, once in ten million */
 #define FADED        0.05F
 
-static uint32_t sets_for(uint32_t pairs_max)
-{
-    uint32_t sets = 1;
-    while (sets * WAYS < pairs_max)
-        sets *= 2;
-    return sets;
-}
-
 size_t feat_pairs_bytes(uint32_t pairs_max)
 {
-    return (size_t)sets_for(pairs_max) * WAYS * sizeof(struct pair);
+    return (size_t)feat_sets_for(pairs_max) * FEAT_WAYS * sizeof(struct pair);
 }
 
 int feat_pairs_init(struct pairs *p, uint32_t pairs_max, atl_ns window_ns)
 {
-    p->sets = sets_for(pairs_max);
+    p->sets = feat_sets_for(pairs_max);
     p->window_s = (float)window_ns * 1e-9F;
-    p->set = calloc(p->sets, WAYS * sizeof(*p->set));
+    p->set = calloc(p->sets, FEAT_WAYS * sizeof(*p->set));
     return p->set != NULL ? 0 : -ENOMEM;
 }
 
@@ -51,8 +44,8 @@ static bool gives_way(const struct pair *a, const struct pair *b)
 
 static struct pair *find(struct pairs *p, uint64_t id)
 {
-    struct pair *set = &p->set[(id & (p->sets - 1)) * WAYS], *victim = set;
-    for (int i = 0; i < WAYS; i++) {
+    struct pair *set = &p->set[(id & (p->sets - 1)) * FEAT_WAYS], *victim = set;
+    for (int i = 0; i < FEAT_WAYS; i++) {
         if (set[i].id == id)
             return &set[i];
         if (set[i].id == 0) /* the rest is free, too */

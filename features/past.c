@@ -5,31 +5,24 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define WAYS         8
+#include "features/sets_priv.h"
+
 #define BEFORE_MIN   4       /* windows: fewer say nothing of what is usual */
 #define NEW_MAX      1440    /* windows: a day of those of a minute */
 #define FADE         0.9999F /* a window: to a third in a week of them */
 #define UPLOAD_USUAL 16e6F   /* bytes: more than cameras and shared files send in a minute */
 #define ANSWERED_MIN 20      /* a server that answered less may be a client that was called back */
 
-static uint32_t sets_for(uint32_t hosts_max)
-{
-    uint32_t sets = 1;
-    while (sets * WAYS < hosts_max)
-        sets *= 2;
-    return sets;
-}
-
 size_t feat_pasts_bytes(uint32_t hosts_max)
 {
-    return (size_t)sets_for(hosts_max) * WAYS * sizeof(struct past);
+    return (size_t)feat_sets_for(hosts_max) * FEAT_WAYS * sizeof(struct past);
 }
 
 int feat_pasts_init(struct pasts *p, uint32_t hosts_max, atl_ns window_ns)
 {
-    p->sets = sets_for(hosts_max);
+    p->sets = feat_sets_for(hosts_max);
     p->window_ns = window_ns;
-    p->set = calloc(p->sets, WAYS * sizeof(*p->set));
+    p->set = calloc(p->sets, FEAT_WAYS * sizeof(*p->set));
     return p->set != NULL ? 0 : -ENOMEM;
 }
 
@@ -58,8 +51,8 @@ struct past *feat_pasts_find(struct pasts *p, uint64_t id, atl_ns now_ns)
 {
     id += id == 0;
     turn(p, now_ns);
-    struct past *set = &p->set[(id & (p->sets - 1)) * WAYS], *at = set;
-    for (int i = 0; i < WAYS; i++) {
+    struct past *set = &p->set[(id & (p->sets - 1)) * FEAT_WAYS], *at = set;
+    for (int i = 0; i < FEAT_WAYS; i++) {
         if (set[i].id == id) {
             close_window(p, &set[i]);
             return &set[i];
