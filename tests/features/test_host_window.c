@@ -8,27 +8,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "flow_maker.h"
+#include "hosts_fixture.h"
 
-static struct feat_hosts *hosts;
 static struct feat_host_row rows[4096];
-
-static int make_hosts(void **state)
-{
-    (void)state;
-    struct feat_host_config cfg;
-    feat_host_config_default(&cfg);
-    cfg.seed = 1;
-    cfg.hosts_max = 1024;
-    return feat_hosts_create(&hosts, &cfg);
-}
-
-static int drop_hosts(void **state)
-{
-    (void)state;
-    feat_hosts_destroy(hosts);
-    return 0;
-}
 
 static float column(const struct feat_host_row *row, const char *name)
 {

@@ -7,32 +7,14 @@
 
 #include <cmocka.h>
 
-#include "flow_maker.h"
+#include "hosts_fixture.h"
 
 #define MINUTE (60 * ATL_NS_PER_S)
 #define T0     (1000 * MINUTE)
 #define HOST   "10.0.0.7"
 #define PEER   "203.0.113.9"
 
-static struct feat_hosts *hosts;
 static struct feat_host_row rows[64];
-
-static int make_hosts(void **state)
-{
-    (void)state;
-    struct feat_host_config cfg;
-    feat_host_config_default(&cfg);
-    cfg.seed = 1;
-    cfg.hosts_max = 1024;
-    return feat_hosts_create(&hosts, &cfg);
-}
-
-static int drop_hosts(void **state)
-{
-    (void)state;
-    feat_hosts_destroy(hosts);
-    return 0;
-}
 
 static struct dp_flow flow_at(atl_ns at, const char *src, const char *dst, uint16_t port)
 {
